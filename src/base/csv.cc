@@ -1,0 +1,97 @@
+#include "base/csv.h"
+
+#include <cassert>
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "base/utf8.h"
+
+namespace committee {
+
+CsvReader::CsvReader(std::string_view text, std::string name) : text_(text), name_(std::move(name)) {
+  if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
+}
+
+std::string CsvReader::cell() {
+  std::string value;
+  if (at_ < text_.size() && text_[at_] == '"') {
+    const int64_t opened = line_;
+    for (++at_;; ++at_) {
+      if (at_ >= text_.size()) throw Error("{}:{}: a quoted cell is never closed", name_, opened);
+      if (text_[at_] == '"') {
+        if (at_ + 1 >= text_.size() || text_[at_ + 1] != '"') break;
+        ++at_;
+      }
+      if (text_[at_] == '\n') ++line_;
+      value += text_[at_];
+    }
+    ++at_;
+    const size_t rest = at_ < text_.size() && text_[at_] == '\r' ? at_ + 1 : at_;
+    if (rest < text_.size() && text_[rest] != ',' && text_[rest] != '\n') {
+      throw Error("{}:{}: text follows the closing quote of a cell", name_, line_);
+    }
+  } else {
+    const size_t end = std::min(text_.find_first_of(",\n", at_), text_.size());
+    value = text_.substr(at_, end - at_);
+    at_ = end;
+    if (value.ends_with('\r') && (at_ == text_.size() || text_[at_] == '\n')) value.pop_back();
+  }
+  return value;
+}
+
+std::optional<CsvRecord> CsvReader::next() {
+  while (at_ < text_.size() && (text_[at_] == '\n' || text_.substr(at_).starts_with("\r\n"))) {
+    at_ += text_[at_] == '\n' ? 1 : 2;
+    ++line_;
+  }
+  if (at_ >= text_.size()) return std::nullopt;
+  CsvRecord record{line_, {}};
+  for (;;) {
+    record.cells.push_back(cell());
+    if (find_invalid_utf8(record.cells.back())) throw Error("{}:{}: invalid UTF-8", name_, record.line);
+    if (at_ < text_.size() && text_[at_] == '\r') ++at_;
+    if (at_ >= text_.size()) break;
+    if (text_[at_++] == '\n') {
+      ++line_;
+      break;
+    }
+  }
+  return record;
+}
+
+CsvWriter::CsvWriter(std::vector<std::string_view> header) : columns_(header.size()) {
+  for (const auto name : header) add(name);
+  end_row();
+}
+
+CsvWriter& CsvWriter::add(std::string_view text) {
+  assert(column_ < columns_);
+  if (column_++ > 0) text_ += ',';
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
+    text_ += text;
+    return *this;
+  }
+  text_ += '"';
+  for (const char c : text) {
+    if (c == '"') text_ += '"';
+    text_ += c;
+  }
+  text_ += '"';
+  return *this;
+}
+
+CsvWriter& CsvWriter::add(double value) {
+  if (std::isnan(value)) return add(std::string_view());
+  return add(std::string_view(fmt::format("{}", value)));
+}
+
+CsvWriter& CsvWriter::add(int64_t value) { return add(std::string_view(fmt::format("{}", value))); }
+
+void CsvWriter::end_row() {
+  assert(column_ == columns_);
+  column_ = 0;
+  text_ += '\n';
+}
+
+}  // namespace committee

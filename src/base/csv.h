@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace committee {
+
+// One record of a CSV file (RFC 4180: quoted cells may hold commas, doubled quotes and line breaks; LF or
+// CRLF) and the 1-based line it begins at.
+struct CsvRecord {
+  int64_t line = 0;
+  std::vector<std::string> cells;
+};
+
+// Reads records from `text`, which must outlive the reader. `name` begins the sentences of errors. A UTF-8
+// byte order mark is skipped, blank lines are passed over. Throws Error for an unclosed quote, text after a
+// closing quote, or invalid UTF-8.
+class CsvReader {
+ public:
+  CsvReader(std::string_view text, std::string name);
+
+  // The next record, nothing at the end.
+  std::optional<CsvRecord> next();
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string cell();
+
+  std::string_view text_;
+  std::string name_;
+  size_t at_ = 0;
+  int64_t line_ = 1;
+};
+
+// Writes rows: cells quoted by RFC 4180 where they must be, numbers in the shortest form that reads back to
+// the same double, booleans as 0 and 1, nothing for std::nullopt.
+class CsvWriter {
+ public:
+  explicit CsvWriter(std::vector<std::string_view> header);
+
+  CsvWriter& add(std::string_view text);
+  CsvWriter& add(const char* text) { return add(std::string_view(text)); }
+  CsvWriter& add(double value);
+  CsvWriter& add(int64_t value);
+  CsvWriter& add(int value) { return add(static_cast<int64_t>(value)); }
+  CsvWriter& add(bool value) { return add(static_cast<int64_t>(value)); }
+  template <typename T>
+  CsvWriter& add(const std::optional<T>& value) {
+    return value ? add(*value) : add(std::string_view());
+  }
+  void end_row();
+
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+  size_t columns_, column_ = 0;
+};
+
+}  // namespace committee

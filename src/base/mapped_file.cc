@@ -1,0 +1,70 @@
+#include "base/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+
+namespace committee {
+
+MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw Error("{}: cannot open: {}", path.string(), std::strerror(errno));
+  struct stat info {};
+  void* data = nullptr;
+  bool regular = false;
+  int problem = 0;
+  if (::fstat(fd, &info) != 0) {
+    problem = errno;
+  } else if (regular = S_ISREG(info.st_mode); regular && info.st_size > 0) {
+    data = ::mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_SHARED, fd, 0);
+    if (data == MAP_FAILED) problem = errno;
+  }
+  ::close(fd);
+  if (problem != 0) throw Error("{}: cannot read: {}", path.string(), std::strerror(problem));
+  if (!regular) throw Error("{}: not a regular file", path.string());
+  bytes_ = {static_cast<const std::byte*>(data), static_cast<size_t>(info.st_size)};
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+namespace {
+
+void advise(std::span<const std::byte> range, int advice, bool whole_pages_only) {
+  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  auto begin = reinterpret_cast<uintptr_t>(range.data());
+  auto end = begin + range.size();
+  begin = whole_pages_only ? (begin + page - 1) / page * page : begin / page * page;
+  if (whole_pages_only) end = end / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+}  // namespace
+
+void MappedFile::will_need(size_t offset, size_t size) const {
+  advise(bytes_.subspan(offset, size), MADV_WILLNEED, false);
+}
+
+void MappedFile::dont_need(size_t offset, size_t size) const {
+  advise(bytes_.subspan(offset, size), MADV_DONTNEED, true);
+}
+
+}  // namespace committee
