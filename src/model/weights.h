@@ -1,0 +1,84 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "model/config.h"
+#include "model/tensor.h"
+
+namespace committee::model {
+
+class Checkpoint;
+
+// down(silu(gate(x)) · up(x)): gate and up [width, d], down [d, width]. Where up begins at the byte after
+// gate's last the two are one [2·width, d] matrix.
+struct GatedFeedForward {
+  Tensor gate, up, down;
+};
+
+struct AttentionWeights {
+  Linear q, k, v, o;            // [heads·qk_dim, d], [kv_heads·…, d], …, [d, heads·v_dim]
+  Tensor q_norm, k_norm;        // as ModelConfig::attention.qk_norm says
+  Linear q_a, q_b, kv_a, kv_b;  // latent: q_a [q_rank, d], q_b [heads·qk_dim, q_rank],
+  Tensor q_a_norm, kv_a_norm;   //   kv_a [kv_rank + rope, d], kv_b [heads·(nope + v), kv_rank]
+};
+
+struct MoeWeights {
+  Tensor router;           // [experts, d]
+  Tensor correction_bias;  // [experts] F32, or absent
+  std::vector<GatedFeedForward> experts;
+  GatedFeedForward shared;  // absent without shared experts
+  Tensor shared_gate;       // [1, d], or absent
+};
+
+struct LayerWeights {
+  Tensor attention_norm, ffn_norm;  // [d]
+  AttentionWeights attention;
+  MoeWeights moe;          // in MoE layers
+  GatedFeedForward dense;  // in the others
+};
+
+// Every tensor of a checkpoint by its role, checked against the config: dtype F32, BF16 or F16 and the exact
+// shape. Views into mapped files; nothing is read but the headers.
+struct ModelWeights {
+  Tensor embedding;  // [vocab, d]
+  Tensor final_norm;
+  Tensor lm_head;  // [vocab, d]; the embedding where tied
+  std::vector<LayerWeights> layers;
+};
+
+// A checkpoint folder opened: config, weights and the files beneath them. Throws Error naming file, tensor
+// and rule.
+class Model {
+ public:
+  static Model open(const std::filesystem::path& folder);
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+  ~Model();
+
+  const std::filesystem::path& folder() const;
+  const ModelConfig& config() const;
+  const ModelWeights& weights() const;
+
+  // Hints to the kernel: read the pages of a layer ahead, drop them from memory. layer in [0, layers).
+  void read_ahead(int layer) const;
+  void drop(int layer) const;
+  size_t layer_bytes(int layer) const;
+
+  // Of config.json and all tensor headers (names, dtypes, shapes, offsets) and a sample of every tensor's
+  // bytes: 16 hex digits.
+  const std::string& fingerprint() const;
+
+ private:
+  struct State;
+  explicit Model(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// MODEL of the command line: a folder, or a hub id ("org/name", "org/name@revision") in the local Hugging
+// Face cache (HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub; refs/REVISION → snapshots/HASH). Throws
+// Error saying where it looked.
+std::filesystem::path find_model(const std::string& model);
+
+}  // namespace committee::model

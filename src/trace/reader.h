@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "trace/manifest.h"
+
+namespace committee::trace {
+
+// Consecutive rows of one shard, as they lie in the mapped file.
+struct RowBlock {
+  int64_t rows = 0;
+  std::span<const int32_t> sample, position, token;  // [rows]
+  std::span<const uint8_t> content;                  // [rows]
+  std::span<const float> probs;        // [rows, L, E]; empty with Record::kTopK. F16 is widened.
+  std::span<const uint16_t> topk_id;   // [rows, L, k]
+  std::span<const float> topk_weight;  // [rows, L, k]
+};
+
+// A trace folder opened for reading; validated before use. Throws Error naming file and item.
+class Trace {
+ public:
+  static Trace open(const std::filesystem::path& folder);
+  Trace(Trace&&) noexcept;
+  Trace& operator=(Trace&&) noexcept;
+  ~Trace();
+
+  const std::filesystem::path& folder() const;
+  const Manifest& manifest() const;
+  const std::vector<SampleInfo>& samples() const;  // index = RowBlock::sample's values
+  int64_t rows() const;
+  int64_t shards() const;
+  int64_t shard_rows(int64_t shard) const;
+
+  // Rows [first, first + count) of a shard. Spans live as long as the block's buffers: `scratch` keeps
+  // widened values and may be reused for the next call. Thread-safe for distinct scratch.
+  struct Scratch {
+    std::vector<float> probs, weights;
+  };
+  RowBlock read(int64_t shard, int64_t first, int64_t count, Scratch& scratch) const;
+
+  // Drops the pages of a shard's rows that have been read (a hint; keeps memory bounded while streaming).
+  void drop(int64_t shard, int64_t first, int64_t count) const;
+
+ private:
+  struct State;
+  explicit Trace(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace committee::trace
