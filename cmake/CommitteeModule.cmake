@@ -4,7 +4,7 @@
 # tests/NAME/*_test.cc. A module sees `base` and the modules named in DEPENDS; tests/layout holds includes to that.
 function(committee_module NAME)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${NAME}/*.cc)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${NAME}/*.cc)
   if(NOT sources)
     return()
   endif()

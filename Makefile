@@ -1,0 +1,57 @@
+# build demo test bench install format lint: each installs the Debian packages that it lacks.
+BUILD_PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libgomp1 libfmt-dev nlohmann-json3-dev libsimdjson-dev \
+                  libcli11-dev libpcre2-dev libutf8proc-dev libzip-dev libpugixml-dev libxxhash-dev
+TEST_PACKAGES  := libgtest-dev libgmock-dev
+BENCH_PACKAGES := libbenchmark-dev
+PREFIX ?= /usr/local
+OUT ?= out/demo
+
+.PHONY: build demo test sanitize tsan bench install format format-check lint clean
+
+build:
+	@tools/install-packages $(BUILD_PACKAGES)
+	@cmake --preset release -DCOMMITTEE_TESTS=OFF >build.log 2>&1 || { cat build.log; exit 1; }
+	@cmake --build build
+
+# The main job on the embedded model, over the last token of each prompt and over the content tokens.
+demo: build
+	@tools/demo $(OUT)
+
+test:
+	@tools/install-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@cmake --preset release -DCOMMITTEE_TESTS=ON >build.log 2>&1 || { cat build.log; exit 1; }
+	@cmake --build build
+	@ctest --test-dir build --output-on-failure
+
+# The whole suite under AddressSanitizer and UndefinedBehaviorSanitizer, and the threaded parts under ThreadSanitizer.
+sanitize:
+	@tools/install-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	cmake --preset asan && cmake --build build-asan && ctest --test-dir build-asan --output-on-failure
+
+tsan:
+	@tools/install-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	cmake --preset tsan && cmake --build build-tsan --target test_base && ctest --test-dir build-tsan -R '^base$$' --output-on-failure
+
+bench:
+	@tools/install-packages $(BUILD_PACKAGES) $(BENCH_PACKAGES)
+	cmake --preset bench && cmake --build build
+	bench/run
+
+install: build
+	cmake --install build --prefix $(PREFIX)
+
+format:
+	@tools/install-packages clang-format
+	git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+format-check:
+	@tools/install-packages clang-format
+	git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
+
+lint:
+	@tools/install-packages $(BUILD_PACKAGES) $(TEST_PACKAGES) clang-tidy
+	cmake --preset release -DCOMMITTEE_TESTS=ON >build.log
+	git ls-files 'src/*.cc' | xargs -P 2 -n 4 clang-tidy -quiet -p build
+
+clean:
+	rm -rf build build-asan build-tsan out build.log
