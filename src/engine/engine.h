@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/policy.h"
+#include "model/routing.h"
+#include "model/weights.h"
+
+namespace committee::engine {
+
+// The number format that matrix products multiply in; they accumulate in float32 either way. Norms, softmax,
+// routers and the residual stream are float32.
+enum class Compute { kF32, kBF16 };
+
+// bf16 where this processor multiplies it natively (AVX512-BF16, AMX), else float32.
+Compute best_compute();
+
+// One prompt.
+struct Sequence {
+  int32_t sample = 0;             // its index in the run: samples ascend in a call
+  std::vector<int32_t> tokens;    // at least one
+  std::vector<uint8_t> content;   // [tokens] 1 where the token is not the template's own; empty: all are 1
+  std::vector<int32_t> recorded;  // positions to record, ascending
+  bool wants_logits = false;      // of the token that follows the last one
+};
+
+using OnLogits = std::function<void(size_t sequence, std::span<const float> logits)>;  // [vocab]
+
+// One way of routing and where its results go. Several variants run as branches of one pass: layers before
+// the first difference are computed once.
+struct Variant {
+  RoutingPolicy policy;
+  model::RoutingSink* sink = nullptr;  // nullptr: nothing is recorded
+  OnLogits on_logits;                  // called from the caller's thread, by sequence, where wants_logits
+};
+
+struct Progress {
+  int64_t tokens = 0;  // of all prompts, those through all layers; a layer done counts for its share
+  int64_t total_tokens = 0;
+};
+using OnProgress = std::function<void(const Progress&)>;  // may be empty
+
+// What a pass took.
+struct Work {
+  int64_t tokens = 0;  // of the prompts, times the variants
+  int64_t rows = 0;    // computed: a prefix that several prompts share counts once; summed over layers /
+                       // layers, so that layers that variants share count once
+  int64_t chunks = 0;
+};
+
+struct EngineOptions {
+  Compute compute = Compute::kF32;
+  int threads = 1;
+  size_t memory = 0;  // bytes for everything, weights being read included; 0: what the machine has
+};
+
+// An error that belongs to one sample of the run.
+class SampleError : public Error {
+ public:
+  SampleError(int32_t sample_index, const std::string& sentence) : Error(sentence), sample(sample_index) {}
+  int32_t sample;
+};
+
+// A prefill machine: all prompts of a chunk go through a layer before the next one is touched. Results do not
+// depend on the number of threads.
+class Engine {
+ public:
+  // The model outlives the engine. Throws Error where the processor cannot compute so, or where a small
+  // tensor holds NaN or Inf.
+  Engine(const model::Model& model, const EngineOptions& options);
+  ~Engine();
+
+  // Reads the prompts, chunk by chunk as memory allows, and hands every variant's sink the recorded rows of
+  // each chunk. Throws SampleError for an empty prompt, a token id outside the vocabulary, a prompt longer
+  // than the model's positions, or a router's output that is not finite; Error for an invalid policy and
+  // for a memory limit too small for the longest prompt (saying how much is needed).
+  Work prefill(std::span<const Sequence> sequences, std::span<const Variant> variants,
+               const OnProgress& on_progress);
+
+  // Continues every prompt greedily by up to `max_new_tokens`, all in step, stopping one at an end token. The
+  // sink gets the generated tokens' rows only, each token as it is read itself, the last one and an end token
+  // too; on_logits gets those that follow the prompt. Returns the new tokens by sequence.
+  std::vector<std::vector<int32_t>> generate(std::span<const Sequence> sequences, int max_new_tokens,
+                                             const Variant& variant, const OnProgress& on_progress);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace committee::engine
