@@ -8,8 +8,15 @@
 
 namespace committee::trace {
 
+inline constexpr int kFormatVersion = 1;
+
+// What a row holds of the routing: the full distribution and the executed experts, or those alone.
 enum class Record { kFull, kTopK };
 enum class FloatType { kF32, kF16 };
+
+// What a row holds of the executed experts. A capture has ids and weights; recorders of other programs often
+// have ids only; sources of counts and shares have neither.
+enum class Executed { kIdsAndWeights, kIds, kNone };
 
 // trace.json's "model": what the records are about.
 struct ModelInfo {
@@ -20,17 +27,25 @@ struct ModelInfo {
   bool norm_topk_prob = false;
 };
 
-// "data" and "recording": how the records were made. `allowed` names the --eci kinds that the source
-// supports.
+// "data" and "recording": how the records were made. `allowed_eci` names the --eci kinds that the source
+// supports; the others must be refused by name.
+//
+// Where `executed` is kNone the rows are vectors of counts or shares, not distributions of tokens: `probs`
+// are the shares of a sample's slots that each expert got (a layer sums to 1), one row a sample, positions
+// "sample". `routing` takes them as they are (where allowed); `frequency` is top_k · probs, since each token
+// fills top_k slots; no executed set exists.
 struct RecordingInfo {
   std::string dataset, prompt_template,
       positions = "last";  // last, all, content, generated; or "sample" for imports of sample means
   Record record = Record::kFull;
   FloatType dtype = FloatType::kF32;
-  std::vector<std::string> allowed_eci = {"routing", "executed", "frequency"};
+  std::vector<std::string> allowed_eci = {"routing", "executed", "frequency", "reference"};
   std::vector<std::pair<std::string, std::string>>
       options;                     // every option that shaped the records, name and value
   std::string source = "capture";  // or the import's kind
+  Executed executed = Executed::kIdsAndWeights;
+  std::string data_fingerprint;            // of the prompts and their order, as the recorder made it
+  std::vector<std::string> group_columns;  // names in SampleInfo::columns
 };
 
 // One line of samples.jsonl.
@@ -44,10 +59,12 @@ struct SampleInfo {
   std::string outcome;  // correct, wrong, no_answer; empty where not scored
 };
 
+// A file of records: the rows of `samples` consecutive samples.
 struct ShardInfo {
   std::string file;
   int64_t rows = 0, bytes = 0;
-  std::string checksum;  // XXH3 of the file, 16 hex digits
+  std::string checksum;  // XXH3 (64 bits) of the file, 16 hex digits
+  int64_t samples = 0;
 };
 
 struct Manifest {
@@ -56,6 +73,8 @@ struct Manifest {
   std::vector<ShardInfo> shards;
   int64_t samples = 0;
   bool complete = false;
+  std::vector<std::string> domains;  // in order of first appearance
+  std::string tool_version;          // of the program that wrote it
 };
 
 }  // namespace committee::trace

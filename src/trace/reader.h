@@ -16,11 +16,13 @@ struct RowBlock {
   std::span<const int32_t> sample, position, token;  // [rows]
   std::span<const uint8_t> content;                  // [rows]
   std::span<const float> probs;        // [rows, L, E]; empty with Record::kTopK. F16 is widened.
-  std::span<const uint16_t> topk_id;   // [rows, L, k]
-  std::span<const float> topk_weight;  // [rows, L, k]
+  std::span<const uint16_t> topk_id;   // [rows, L, k]; empty with Executed::kNone
+  std::span<const float> topk_weight;  // [rows, L, k]; empty unless Executed::kIdsAndWeights
 };
 
-// A trace folder opened for reading; validated before use. Throws Error naming file and item.
+// A trace folder opened for reading. Manifest, samples and the layout, order and sample indices of every
+// shard are validated by open(); values (ids below E and distinct within a row and layer, probabilities
+// finite and at least 0) by read(). Throws Error naming file and item; an unfinished trace is refused.
 class Trace {
  public:
   static Trace open(const std::filesystem::path& folder);
@@ -41,6 +43,10 @@ class Trace {
     std::vector<float> probs, weights;
   };
   RowBlock read(int64_t shard, int64_t first, int64_t count, Scratch& scratch) const;
+
+  // Compares a shard with the manifest's checksum (reads the whole file; its pages stay cached for read()).
+  // Throws Error where they differ.
+  void verify(int64_t shard) const;
 
   // Drops the pages of a shard's rows that have been read (a hint; keeps memory bounded while streaming).
   void drop(int64_t shard, int64_t first, int64_t count) const;
