@@ -1,0 +1,42 @@
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "base/error.h"
+#include "base/version.h"
+#include "cli/commands.h"
+
+namespace committee::cli {
+
+int run_command_line(int argc, const char* const* argv) {
+  CLI::App app{
+      "Does a small, fixed group of experts of a Mixture-of-Experts model do most of the work, whatever the\n"
+      "domain, and is that more than chance and arithmetic would give?",
+      "committee-audit"};
+  app.set_version_flag("--version", std::string("committee-audit ") + kVersion);
+  app.require_subcommand(1);
+  Job job;
+  for (const auto add :
+       {add_run, add_capture, add_import, add_audit, add_report, add_inspect, add_tokenize}) {
+    add(app, job);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    return app.exit(problem) == 0 ? 0 : 2;
+  }
+  try {
+    job();
+    if (std::fflush(stdout) != 0) throw Error("stdout: cannot write");
+    return 0;
+  } catch (const Error& problem) {
+    fmt::print(stderr, "committee-audit: {}\n", problem.what());
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "committee-audit: out of memory\n");
+  } catch (const std::exception& problem) {
+    fmt::print(stderr, "committee-audit: {}\n", problem.what());
+  }
+  return 1;
+}
+
+}  // namespace committee::cli

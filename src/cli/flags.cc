@@ -1,0 +1,145 @@
+#include "cli/flags.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "cli/parse.h"
+
+namespace committee::cli {
+namespace {
+
+CLI::Validator one_of(std::vector<std::string> values) { return CLI::IsMember(std::move(values)); }
+
+// Checks by the parser that will read the value later, so that a slip is bad usage (exit 2).
+template <typename Parse>
+CLI::Validator readable(Parse parse) {
+  return CLI::Validator(
+      [parse](std::string& text) -> std::string {
+        try {
+          parse(text);
+          return {};
+        } catch (const Error& problem) {
+          return problem.what();
+        }
+      },
+      "");
+}
+
+}  // namespace
+
+int MachineFlags::thread_count() const {
+  return threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+uint64_t MachineFlags::memory_bytes() const { return memory.empty() ? 0 : parse_size(memory); }
+
+bool TerminalFlags::use_colour() const {
+  if (colour != "auto") return colour == "always";
+  const char* no_colour = std::getenv("NO_COLOR");
+  return (no_colour == nullptr || *no_colour == '\0') && ::isatty(STDOUT_FILENO) == 1;
+}
+
+void add_machine_flags(CLI::App& app, MachineFlags& flags) {
+  app.add_option("--threads", flags.threads, "Threads (all of the machine's)")->check(CLI::Range(1, 4096));
+  app.add_option("--memory", flags.memory, "Memory to stay within, as 4G or 800M (what the machine has)")
+      ->type_name("SIZE")
+      ->check(readable(parse_size));
+}
+
+void add_output_flags(CLI::App& app, OutputFlags& flags) {
+  app.add_option("-o,--out", flags.out, "Folder to write")->type_name("FOLDER")->required();
+  auto* resume = app.add_flag("--resume", flags.resume, "Go on where an earlier, interrupted call stopped");
+  app.add_flag("--overwrite", flags.overwrite, "Replace what an earlier call wrote there")->excludes(resume);
+}
+
+void add_terminal_flags(CLI::App& app, TerminalFlags& flags) {
+  app.add_flag("-q,--quiet", flags.quiet, "No progress on stderr");
+  app.add_option("--color,--colour", flags.colour, "auto, always or never (auto)")
+      ->check(one_of({"auto", "always", "never"}));
+}
+
+void add_seed_flag(CLI::App& app, uint64_t& seed) {
+  app.add_option("--seed", seed, "Seed of all that is drawn (0)");
+}
+
+void add_regrouping_flags(CLI::App& app, std::string& domains, std::string& group_by) {
+  app.add_option("--domains", domains, "subject → domain: CSV `subject,domain` or a JSON object")
+      ->type_name("FILE");
+  app.add_option("--group-by", group_by, "Column that serves as the domain")->type_name("COLUMN");
+}
+
+void add_data_flags(CLI::App& app, DataFlags& flags) {
+  app.add_option("--data", flags.data, "Prompts: an MMLU folder, a JSONL or CSV file, or a folder of these")
+      ->type_name("PATH")
+      ->required();
+  app.add_option("--format", flags.format, "auto, mmlu, jsonl or csv (auto)")
+      ->check(one_of({"auto", "mmlu", "jsonl", "csv"}));
+  app.add_option("--split", flags.split, "Split of an MMLU folder (test)");
+  app.add_option("--limit", flags.limit, "Samples a domain, drawn by the seed (all)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  app.add_option("--template", flags.prompt_template, "mmlu, committee or plain (mmlu)")
+      ->check(one_of({"mmlu", "committee", "plain"}));
+  app.add_option("--shots", flags.shots, "Worked examples before each question (0)")
+      ->check(CLI::Range(0, 1000));
+  app.add_option("--shots-from", flags.shots_from,
+                 "Folder in MMLU's layout that they come from (the data's own)")
+      ->type_name("FOLDER");
+  app.add_option("--chat", flags.chat, "Chat wrapper around each prompt: chatml, deepseek or olmoe");
+  add_regrouping_flags(app, flags.domains, flags.group_by);
+}
+
+void add_recording_flags(CLI::App& app, RecordingFlags& flags) {
+  app.add_option("--positions", flags.positions, "Tokens to record: last, all, content or generated (last)")
+      ->check(one_of({"last", "all", "content", "generated"}));
+  app.add_option("--max-new-tokens", flags.max_new_tokens, "Tokens to generate for `generated` (16)")
+      ->check(CLI::Range(1, 1 << 20));
+  app.add_option("--record", flags.record, "full distributions, or topk: executed experts only (full)")
+      ->check(one_of({"full", "topk"}));
+  app.add_option("--record-dtype", flags.record_dtype, "f32 or f16 (f32)")->check(one_of({"f32", "f16"}));
+  app.add_option("--max-tokens", flags.max_tokens,
+                 "Cut longer prompts at the front (refuse what the model can't read)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 31));
+  app.add_flag("--score,!--no-score", flags.score, "Score the answer letters of multiple choice (on)");
+  app.add_option("--top-k", flags.top_k, "Experts executed a token (the model's own)")
+      ->check(CLI::Range(1, 65535));
+  const auto experts = readable(parse_expert_sets);
+  app.add_option("--mask", flags.mask, "Run without these experts, as 10:3,17;26:5")
+      ->type_name("LAYER:IDS;…")
+      ->check(experts);
+  app.add_option("--mask-mode", flags.mask_mode, "renormalize: k others run, drop: fewer run (renormalize)")
+      ->check(one_of({"renormalize", "drop"}));
+  app.add_option("--always", flags.always, "Run these experts for every token, the other slots by rank")
+      ->type_name("LAYER:IDS;…")
+      ->check(experts);
+  app.add_option("--compute", flags.compute,
+                 "auto, bf16 or f32 (auto: bf16 where the processor multiplies it)")
+      ->check(one_of({"auto", "bf16", "f32"}));
+}
+
+void add_statistics_flags(CLI::App& app, StatisticsFlags& flags) {
+  app.add_option("--eci", flags.eci, "Contribution: routing, executed, frequency or reference (routing)")
+      ->check(one_of({"routing", "executed", "frequency", "reference"}));
+  app.add_option("--k", flags.k, "Experts that count as a domain's top (the model's own)")
+      ->check(CLI::Range(1, 65535));
+  app.add_option("--gamma,--presence-ratio", flags.gamma, "Least share of domains of a candidate (0.8)")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--fallback", flags.fallback,
+                 "Without candidates: none, or max-presence (none; max-presence under reference)")
+      ->check(one_of({"none", "max-presence"}));
+  app.add_option("--min-specificity", flags.min_specificity,
+                 "Keep domains with a silhouette above this (off)");
+  app.add_option("--agg-weight", flags.agg_weight,
+                 "Repeated rows of a table under reference: mean, sum or median (mean)")
+      ->check(one_of({"mean", "sum", "median"}));
+  const auto count = CLI::Range(0, 1000000);
+  app.add_option("--bootstrap", flags.bootstrap, "Bootstrap replicates, 0 for none (200)")->check(count);
+  app.add_option("--permutations", flags.permutations, "Permutations of the domains, 0 for none (200)")
+      ->check(count);
+  app.add_option("--expert-shuffles", flags.expert_shuffles, "Shuffles of the experts, 0 for none (200)")
+      ->check(count);
+}
+
+}  // namespace committee::cli

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace committee::cli {
+
+// Progress of long work on stderr: one line that is redrawn on a terminal, a plain line now and then in a
+// pipe, nothing where quiet.
+class Progress {
+ public:
+  explicit Progress(bool quiet);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // `done` of `total` units of work, "layer 3 of 16" and the like in `where`; `rate_units` ("tokens") are
+  // what the units are.
+  void update(double done, double total, const std::string& where, const char* rate_units);
+
+  // Ends the line, if one is drawn.
+  void finish();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  bool quiet_, terminal_, drawn_ = false;
+  Clock::time_point start_, last_;
+};
+
+}  // namespace committee::cli
