@@ -54,12 +54,20 @@ std::span<std::byte> AtomicFile::map(size_t size) {
   return mapping_;
 }
 
+void AtomicFile::end_mapping() {
+  if (mapping_.empty()) return;
+  if (::msync(mapping_.data(), mapping_.size(), MS_SYNC) != 0) fail("write");
+  ::munmap(mapping_.data(), mapping_.size());
+  mapping_ = {};
+}
+
+void AtomicFile::shrink(size_t size) {
+  end_mapping();
+  if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) fail("truncate");
+}
+
 void AtomicFile::commit() {
-  if (!mapping_.empty()) {
-    if (::msync(mapping_.data(), mapping_.size(), MS_SYNC) != 0) fail("write");
-    ::munmap(mapping_.data(), mapping_.size());
-    mapping_ = {};
-  }
+  end_mapping();
   if (::fsync(fd_) != 0) fail("sync");
   if (::close(std::exchange(fd_, -1)) != 0) fail("close");
   if (::rename(partial_.c_str(), path_.c_str()) != 0) {

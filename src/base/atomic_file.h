@@ -24,10 +24,14 @@ class AtomicFile {
   // of write().
   std::span<std::byte> map(size_t size);
 
+  // Keeps the first `size` bytes of what was mapped and ends the mapping.
+  void shrink(size_t size);
+
   void commit();
 
  private:
   [[noreturn]] void fail(const char* doing) const;
+  void end_mapping();
 
   std::filesystem::path path_, partial_;
   int fd_ = -1;
