@@ -27,7 +27,8 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::fail(const char* doing) const {
-  throw Error("{}: cannot {}: {}", path_.string(), doing, std::strerror(errno));
+  const int problem = errno;
+  throw Error("{}: cannot {}: {}", path_.string(), doing, std::strerror(problem));
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -69,12 +70,12 @@ void AtomicFile::shrink(size_t size) {
 void AtomicFile::commit() {
   end_mapping();
   if (::fsync(fd_) != 0) fail("sync");
-  if (::close(std::exchange(fd_, -1)) != 0) fail("close");
-  if (::rename(partial_.c_str(), path_.c_str()) != 0) {
+  const bool closed = ::close(std::exchange(fd_, -1)) == 0;
+  if (!closed || ::rename(partial_.c_str(), path_.c_str()) != 0) {
     const int problem = errno;
     ::unlink(partial_.c_str());
     errno = problem;
-    fail("rename");
+    fail(closed ? "rename" : "close");
   }
   const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
   if (const int dir = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); dir >= 0) {

@@ -1,5 +1,6 @@
 #include "base/csv.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <utility>
@@ -27,8 +28,8 @@ std::string CsvReader::cell() {
       value += text_[at_];
     }
     ++at_;
-    const size_t rest = at_ < text_.size() && text_[at_] == '\r' ? at_ + 1 : at_;
-    if (rest < text_.size() && text_[rest] != ',' && text_[rest] != '\n') {
+    const std::string_view rest = text_.substr(at_);
+    if (!rest.empty() && rest != "\r" && rest[0] != ',' && rest[0] != '\n' && !rest.starts_with("\r\n")) {
       throw Error("{}:{}: text follows the closing quote of a cell", name_, line_);
     }
   } else {
@@ -48,8 +49,13 @@ std::optional<CsvRecord> CsvReader::next() {
   if (at_ >= text_.size()) return std::nullopt;
   CsvRecord record{line_, {}};
   for (;;) {
+    const int64_t begins = line_;
     record.cells.push_back(cell());
-    if (find_invalid_utf8(record.cells.back())) throw Error("{}:{}: invalid UTF-8", name_, record.line);
+    const std::string& value = record.cells.back();
+    if (const auto at = find_invalid_utf8(value)) {
+      const auto end = value.begin() + static_cast<std::ptrdiff_t>(*at);
+      throw Error("{}:{}: invalid UTF-8", name_, begins + std::count(value.begin(), end, '\n'));
+    }
     if (at_ < text_.size() && text_[at_] == '\r') ++at_;
     if (at_ >= text_.size()) break;
     if (text_[at_++] == '\n') {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +21,17 @@ Json read_json(const std::filesystem::path& path);
 // obj[key] as T. Absent or null gives nothing; another type is an Error naming file, key and the type wanted.
 template <typename T>
 std::optional<T> optional_field(const Json& object, const char* key, std::string_view file);
+
+template <>
+std::optional<int64_t> optional_field(const Json& object, const char* key, std::string_view file);
+template <>
+std::optional<int> optional_field(const Json& object, const char* key, std::string_view file);
+template <>
+std::optional<double> optional_field(const Json& object, const char* key, std::string_view file);
+template <>
+std::optional<bool> optional_field(const Json& object, const char* key, std::string_view file);
+template <>
+std::optional<std::string> optional_field(const Json& object, const char* key, std::string_view file);
 
 // The same, but must be there.
 template <typename T>

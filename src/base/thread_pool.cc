@@ -5,9 +5,12 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "base/error.h"
 
 namespace committee {
 
@@ -23,6 +26,15 @@ struct ThreadPool::State {
   std::atomic<int64_t> next{0};
   std::exception_ptr problem;
   std::vector<std::thread> threads;
+
+  ~State() {
+    {
+      const std::lock_guard lock(mutex);
+      stop = true;
+    }
+    start.notify_all();
+    for (auto& thread : threads) thread.join();
+  }
 
   void take(int worker) {
     try {
@@ -55,18 +67,15 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads) : size_(std::max(threads, 1)), state_(std::make_unique<State>()) {
   for (int worker = 1; worker < size_; ++worker) {
-    state_->threads.emplace_back([this, worker] { state_->serve(worker); });
+    try {
+      state_->threads.emplace_back([state = state_.get(), worker] { state->serve(worker); });
+    } catch (const std::system_error& problem) {
+      throw Error("cannot start {} threads: {}", size_, problem.what());
+    }
   }
 }
 
-ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->stop = true;
-  }
-  state_->start.notify_all();
-  for (auto& thread : state_->threads) thread.join();
-}
+ThreadPool::~ThreadPool() = default;
 
 void ThreadPool::for_each(int64_t n, const std::function<void(int64_t, int)>& work) {
   if (n <= 0) return;

@@ -10,7 +10,7 @@ namespace committee {
 // must not depend on who did what.
 class ThreadPool {
  public:
-  // threads ≥ 1; 1 runs everything in the caller.
+  // threads ≥ 1; 1 runs everything in the caller. Throws Error where the machine cannot start as many.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
