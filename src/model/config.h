@@ -18,15 +18,19 @@ enum class GroupScore {
   kSumOfTwoBest
 };  // how a group of experts is scored for group-limited selection
 
-// YaRN: frequencies blended between interpolated and original; `attention_factor` scales cos and sin.
+// YaRN (arXiv 2309.00071): frequencies blended between interpolated (divided by `factor`) and original;
+// `attention_factor` scales cos and sin. `truncate`: the ends of the blend are rounded outwards to whole
+// dimensions.
 struct Yarn {
   double factor = 1, original_positions = 0, beta_fast = 32, beta_slow = 1, attention_factor = 1;
+  bool truncate = true;
 };
 
 struct Rope {
   double theta = 10000;
   int dims = 0;  // of each head that rotate, the first ones; for latent attention the rope part
   RopePairing pairing = RopePairing::kHalves;
+  double linear_factor = 1;  // positions are divided by it
   std::optional<Yarn> yarn;
 };
 
@@ -41,7 +45,8 @@ struct Attention {
   int heads = 0, kv_heads = 0;
   int qk_dim = 0, v_dim = 0;  // of a head
   QkNorm qk_norm = QkNorm::kNone;
-  bool qkv_bias = false;
+  bool qkv_bias = false;  // of q, k and v; with `latent` of q_a and kv_a
+  bool output_bias = false;
   std::optional<double> clip_qkv;
   double scale = 0;  // of the scores, YaRN's square included
   std::optional<Latent> latent;
@@ -58,6 +63,9 @@ struct Router {
   GroupScore group_score = GroupScore::kBest;
 };
 
+// Widths of feed-forwards, heads times their dimensions: refused beyond.
+inline constexpr int kMaxWidth = 1 << 22;
+
 // One decoder-only MoE transformer, whatever its family: what the forward pass needs to know.
 struct ModelConfig {
   std::string model_type;
@@ -71,13 +79,18 @@ struct ModelConfig {
   int expert_width = 0;
   int shared_experts = 0, shared_width = 0;  // width of all shared experts together
   bool shared_gate = false;                  // scaled by sigmoid(shared_expert_gate · x)
-  std::vector<int32_t> end_tokens;
+  int prediction_layers = 0;        // extra layers behind the last for multi-token prediction: not used
+  std::vector<int32_t> end_tokens;  // of generation_config.json where that has them
+  std::string dtype;                // of the weights, as config.json says: "bfloat16"; may be empty
+  std::string quantization;         // "fp8", "mxfp4", "gptq", …; empty where there is none
 
   bool is_moe(int layer) const;
 };
 
-// Reads FOLDER/config.json (or a config.json itself), in old and new style. Throws Error for an unknown
-// model_type (listing the known), quantised checkpoints (by name), missing or impossible values.
+// Reads FOLDER/config.json (or a config.json itself), in old and new style, with what generation_config.json
+// beside it says of end tokens. Throws Error for an unknown model_type (listing the known), missing or
+// impossible values, and anything that would change the forward pass and is not supported. Quantised
+// checkpoints are described here and refused, by name, by Model::open.
 ModelConfig read_config(const std::filesystem::path& path);
 ModelConfig parse_config(const Json& json, const std::string& file);
 

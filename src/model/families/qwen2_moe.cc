@@ -1,0 +1,29 @@
+#include "model/families/family.h"
+
+namespace committee::model {
+
+namespace {
+
+void describe(const ConfigReader& in, ModelConfig& out) {
+  read_decoder(in, 1e-6, out);
+  read_heads(in, out);
+  read_rope(in, 10000, 1, out.attention.qk_dim, out);
+  if (in.flag("use_sliding_window", false)) refuse_sliding_window(in, out);
+  out.attention.qkv_bias = in.flag("qkv_bias", true);
+
+  out.router.experts = in.size({"num_experts", "num_local_experts"});
+  out.router.top_k = in.size("num_experts_per_tok");
+  out.router.normalize_top_k = in.flag("norm_topk_prob", false);
+  out.expert_width = in.size("moe_intermediate_size");
+  out.shared_experts = 1;
+  out.shared_width = in.size("shared_expert_intermediate_size");
+  out.shared_gate = true;
+  moe_by_sparse_step(in, out);
+}
+
+}  // namespace
+
+constexpr extern const Family kQwen2Moe = {
+    .model_type = "qwen2_moe", .describe = describe, .names = {.shared = {"shared_expert"}}};
+
+}  // namespace committee::model
