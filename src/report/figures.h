@@ -1,0 +1,112 @@
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "audit/result.h"
+
+// The names under which every report shows a layer's figures.
+namespace committee::report {
+
+struct NamedFigure {
+  const char* name;
+  audit::Figure audit::LayerResult::*figure;
+};
+
+inline constexpr std::array kLayerFigures = {
+    NamedFigure{"size", &audit::LayerResult::size},
+    NamedFigure{"core_size", &audit::LayerResult::core_size},
+    NamedFigure{"avg_rank", &audit::LayerResult::avg_rank},
+    NamedFigure{"rank_variance", &audit::LayerResult::rank_variance},
+    NamedFigure{"coverage_full", &audit::LayerResult::coverage_full},
+    NamedFigure{"coverage_topk", &audit::LayerResult::coverage_topk},
+    NamedFigure{"ratio_full", &audit::LayerResult::ratio_full},
+    NamedFigure{"ratio_topk", &audit::LayerResult::ratio_topk},
+    NamedFigure{"jaccard_mean", &audit::LayerResult::jaccard_mean},
+    NamedFigure{"jaccard_min", &audit::LayerResult::jaccard_min},
+    NamedFigure{"jaccard_max", &audit::LayerResult::jaccard_max},
+    NamedFigure{"gini_full", &audit::LayerResult::gini_full},
+    NamedFigure{"gini_topk", &audit::LayerResult::gini_topk},
+    NamedFigure{"used_experts", &audit::LayerResult::used_experts},
+    NamedFigure{"routing_entropy", &audit::LayerResult::routing_entropy},
+    NamedFigure{"load_entropy", &audit::LayerResult::load_entropy},
+    NamedFigure{"effective_experts", &audit::LayerResult::effective_experts},
+    NamedFigure{"max_over_mean", &audit::LayerResult::max_over_mean},
+    NamedFigure{"unused", &audit::LayerResult::unused},
+    NamedFigure{"r2", &audit::LayerResult::r2},
+    NamedFigure{"r2_nested", &audit::LayerResult::r2_nested},
+};
+
+struct NamedSummary {
+  const char* name;
+  audit::Summary audit::AuditResult::*summary;
+};
+
+inline constexpr std::array kSummaries = {
+    NamedSummary{"size", &audit::AuditResult::size},
+    NamedSummary{"core_size", &audit::AuditResult::core_size},
+    NamedSummary{"coverage_full", &audit::AuditResult::coverage_full},
+    NamedSummary{"coverage_topk", &audit::AuditResult::coverage_topk},
+    NamedSummary{"jaccard", &audit::AuditResult::jaccard},
+    NamedSummary{"gini_full", &audit::AuditResult::gini_full},
+    NamedSummary{"gini_topk", &audit::AuditResult::gini_topk},
+    NamedSummary{"r2", &audit::AuditResult::r2},
+};
+
+struct NamedExtreme {
+  const char* name;
+  audit::Figure audit::Summary::*figure;
+};
+
+inline constexpr std::array kExtremes = {
+    NamedExtreme{"max", &audit::Summary::max},
+    NamedExtreme{"min", &audit::Summary::min},
+    NamedExtreme{"mean", &audit::Summary::mean},
+};
+
+// The parts of a figure beside its value, by the suffix that they have as a column.
+struct Baseline {
+  const char* suffix;
+  std::optional<double> (*get)(const audit::Figure&);
+};
+
+inline constexpr std::array kBaselines = {
+    Baseline{"floor", [](const audit::Figure& f) { return f.floor; }},
+    Baseline{
+        "permuted_mean",
+        [](const audit::Figure& f) { return f.permuted ? std::optional(f.permuted->mean) : std::nullopt; }},
+    Baseline{
+        "permuted_low",
+        [](const audit::Figure& f) { return f.permuted ? std::optional(f.permuted->low) : std::nullopt; }},
+    Baseline{
+        "permuted_high",
+        [](const audit::Figure& f) { return f.permuted ? std::optional(f.permuted->high) : std::nullopt; }},
+    Baseline{"p_value",
+             [](const audit::Figure& f) {
+               return f.permuted ? std::optional(f.permuted->p_value) : std::nullopt;
+             }},
+    Baseline{
+        "low",
+        [](const audit::Figure& f) { return f.bootstrap ? std::optional(f.bootstrap->low) : std::nullopt; }},
+    Baseline{
+        "high",
+        [](const audit::Figure& f) { return f.bootstrap ? std::optional(f.bootstrap->high) : std::nullopt; }},
+};
+
+inline const char* name_of(audit::Tail tail) { return tail == audit::Tail::kLower ? "lower" : "upper"; }
+
+inline const char* name_of(audit::Verdict verdict) {
+  switch (verdict) {
+    case audit::Verdict::kCommittee:
+      return "committee";
+    case audit::Verdict::kArithmetic:
+      return "arithmetic";
+    case audit::Verdict::kUndecided:
+      return "undecided";
+    case audit::Verdict::kNone:
+      return "none";
+  }
+  return "undecided";
+}
+
+}  // namespace committee::report
