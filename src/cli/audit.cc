@@ -1,0 +1,137 @@
+#include "cli/audit.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "audit/audit.h"
+#include "audit/reference.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "cli/commands.h"
+#include "dataset/domains.h"
+#include "report/audit_files.h"
+#include "report/terminal.h"
+#include "trace/reader.h"
+
+namespace committee::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+audit::Positions positions_named(const std::string& name) {
+  if (name.empty()) return audit::Positions::kRecorded;
+  return name == "last"  ? audit::Positions::kLast
+         : name == "all" ? audit::Positions::kAll
+                         : audit::Positions::kContent;
+}
+
+// The subjects of the trace, and where one has none its domain, mapped by a file.
+std::map<std::string, std::string> domain_map(const fs::path& file, const trace::Trace& trace) {
+  const auto map = dataset::DomainMap::read(file);
+  std::map<std::string, std::string> domain_of;
+  for (const auto& sample : trace.samples()) {
+    const std::string& subject = sample.subject.empty() ? sample.domain : sample.subject;
+    if (domain_of.contains(subject)) continue;
+    domain_of[subject] = map.at(subject, trace.folder().string());
+  }
+  return domain_of;
+}
+
+audit::AuditOptions options_of(const AuditFlags& flags, const trace::Trace& trace) {
+  const StatisticsFlags& statistics = flags.statistics;
+  audit::AuditOptions options;
+  options.eci = statistics.eci == "routing"    ? audit::Eci::kRouting
+                : statistics.eci == "executed" ? audit::Eci::kExecuted
+                                               : audit::Eci::kFrequency;
+  options.k = statistics.k;
+  options.gamma = statistics.gamma;
+  options.fallback =
+      statistics.fallback == "max-presence" ? audit::Fallback::kMaxPresence : audit::Fallback::kNone;
+  options.min_specificity = statistics.min_specificity;
+  options.positions = positions_named(flags.positions);
+  options.group_by = flags.group_by;
+  if (!flags.domains.empty()) options.domain_of = domain_map(flags.domains, trace);
+  options.bootstrap = statistics.bootstrap;
+  options.permutations = statistics.permutations;
+  options.expert_shuffles = statistics.expert_shuffles;
+  options.seed = flags.seed;
+  options.threads = flags.machine.thread_count();
+  if (const uint64_t memory = flags.machine.memory_bytes()) options.memory = static_cast<int64_t>(memory);
+  return options;
+}
+
+bool is_table(const fs::path& input) { return fs::is_regular_file(input); }
+
+void run_audit(const fs::path& input, const fs::path& out, bool overwrite, const AuditFlags& flags) {
+  if (is_table(input) && flags.statistics.eci != "reference") {
+    throw Error("{}: a table holds weights only: it is audited with --eci reference", input.string());
+  }
+  prepare_audit_folder(out, overwrite);
+  if (flags.statistics.eci == "reference") {
+    audit_by_reference(input, flags, out);
+    return;
+  }
+  const auto result = audit_trace(input, flags, out);
+  fmt::print("{}", report::terminal_report(result, terminal_style(flags.terminal)));
+}
+
+}  // namespace
+
+void prepare_audit_folder(const fs::path& out, bool overwrite) {
+  if (fs::exists(out) && !fs::is_directory(out)) throw Error("{}: is there and is no folder", out.string());
+  if (fs::exists(out) && !fs::is_empty(out) && !overwrite) {
+    throw Error("{}: is not empty; --overwrite replaces what an earlier audit wrote", out.string());
+  }
+  std::error_code problem;
+  fs::create_directories(out, problem);
+  if (problem) throw Error("{}: cannot make the folder: {}", out.string(), problem.message());
+}
+
+audit::AuditResult audit_trace(const fs::path& path, const AuditFlags& flags, const fs::path& out) {
+  const auto trace = trace::Trace::open(path);
+  auto result = audit::audit(trace, options_of(flags, trace));
+  report::write_audit(result, out);
+  return result;
+}
+
+void audit_by_reference(const fs::path& input, const AuditFlags& flags, const fs::path& out) {
+  audit::ReferenceOptions options;
+  options.k = flags.statistics.k;
+  options.gamma = flags.statistics.gamma;
+  options.fallback = flags.statistics.fallback != "none";
+  options.agg_weight = audit::agg_weight_named(flags.statistics.agg_weight);
+  const auto reference = is_table(input) ? audit::reference_of_table(input, options)
+                                         : audit::reference_of_trace(trace::Trace::open(input), options);
+  if (!reference.table.empty()) write_file(out / "reference_table.csv", reference.table);
+  write_file(out / "reference.csv", reference.csv);
+  fmt::print("{}", reference.csv);
+}
+
+void add_audit(CLI::App& app, Job& job) {
+  struct Flags {
+    AuditFlags audit;
+    fs::path input, out;
+    bool overwrite = false;
+  };
+  const auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("audit", "Audit a trace, or a table of the authors' release");
+  command->add_option("TRACE|TABLE", flags->input, "Trace folder; CSV or XLSX table with --eci reference")
+      ->required();
+  command->add_option("-o,--out", flags->out, "Audit folder to write")->required()->type_name("FOLDER");
+  command->add_flag("--overwrite", flags->overwrite, "Replace the audit that is there");
+  add_statistics_flags(*command, flags->audit.statistics);
+  command
+      ->add_option("--positions", flags->audit.positions,
+                   "Recorded rows to audit: last, all or content (all there are)")
+      ->check(CLI::IsMember({"last", "all", "content"}));
+  add_regrouping_flags(*command, flags->audit.domains, flags->audit.group_by);
+  add_machine_flags(*command, flags->audit.machine);
+  add_terminal_flags(*command, flags->audit.terminal);
+  add_seed_flag(*command, flags->audit.seed);
+  command->callback([flags, &job] {
+    job = [flags] { run_audit(flags->input, flags->out, flags->overwrite, flags->audit); };
+  });
+}
+
+}  // namespace committee::cli

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "audit/options.h"
+#include "audit/result.h"
+#include "cli/flags.h"
+
+namespace committee::cli {
+
+struct AuditFlags {
+  StatisticsFlags statistics;
+  std::string positions, domains, group_by;  // empty: as recorded
+  MachineFlags machine;
+  TerminalFlags terminal;
+  uint64_t seed = 0;
+};
+
+// Audits a trace and writes the audit folder; the result for reports.
+audit::AuditResult audit_trace(const std::filesystem::path& trace, const AuditFlags& flags,
+                               const std::filesystem::path& out);
+
+// --eci reference: what the authors' scripts make of a trace or of one of their tables, into
+// OUT/reference.csv (and, of a trace, OUT/reference_table.csv), printed too.
+void audit_by_reference(const std::filesystem::path& input, const AuditFlags& flags,
+                        const std::filesystem::path& out);
+
+// An audit folder is made, or refused where it is not empty and `overwrite` is not given.
+void prepare_audit_folder(const std::filesystem::path& out, bool overwrite);
+
+}  // namespace committee::cli

@@ -1,0 +1,201 @@
+#include "cli/capture.h"
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include "base/error.h"
+#include "base/version.h"
+#include "cli/commands.h"
+#include "cli/manifest.h"
+#include "cli/parse.h"
+#include "cli/progress.h"
+#include "cli/prompts.h"
+#include "cli/scoring.h"
+#include "engine/engine.h"
+#include "model/weights.h"
+#include "trace/writer.h"
+
+namespace committee::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using engine::Sequence;
+using tokenizer::Tokenizer;
+
+// Between engine and trace: passes the records on, and adds what is known of the samples as soon as their
+// chunk is over, so that whole shards reach the disk while the pass goes on.
+class CaptureSink : public model::RoutingSink {
+ public:
+  CaptureSink(trace::TraceWriter& writer, const Prompts& prompts, const std::optional<Tokenizer>& tokenizer)
+      : writer_(writer), prompts_(prompts), tokenizer_(tokenizer), infos_(prompts.data.samples.size()) {
+    for (size_t i = 0; i < infos_.size(); ++i) {
+      infos_[i] = sample_info(prompts.data.samples[i], prompts.sequences[i]);
+    }
+  }
+
+  void begin_chunk(const model::RecordedRows& rows) override {
+    if (rows.size() > 0) add_samples_before(rows.sample.front());
+    writer_.begin_chunk(rows);
+  }
+  void record(const model::RoutingBatch& batch) override { writer_.record(batch); }
+  void end_chunk() override { writer_.end_chunk(); }
+
+  void score_sample(int32_t sample, std::span<const float> logits) {
+    const auto i = static_cast<size_t>(sample);
+    Score result = score(logits, prompts_.letters[i], *prompts_.data.samples[i].answer, *tokenizer_);
+    infos_[i].answer_logprobs = std::move(result.answer_logprobs);
+    infos_[i].argmax_token = result.argmax_token;
+    infos_[i].outcome = std::move(result.outcome);
+  }
+
+  // All samples below `end` that the trace does not hold yet.
+  void add_samples_before(int64_t end) {
+    while (next_ < end) {
+      const int64_t first = next_;
+      const bool done = writer_.is_done(first);
+      while (next_ < end && writer_.is_done(next_) == done) ++next_;
+      if (!done) writer_.add_samples(first, std::span(infos_).subspan(first, next_ - first));
+    }
+  }
+
+  const std::vector<trace::SampleInfo>& infos() const { return infos_; }
+
+ private:
+  trace::TraceWriter& writer_;
+  const Prompts& prompts_;
+  const std::optional<Tokenizer>& tokenizer_;
+  std::vector<trace::SampleInfo> infos_;
+  int64_t next_ = 0;
+};
+
+engine::Compute chosen_compute(const std::string& name) {
+  if (name == "f32") return engine::Compute::kF32;
+  if (name == "bf16") return engine::Compute::kBF16;
+  return engine::best_compute();
+}
+
+engine::RoutingPolicy policy_of(const RecordingFlags& flags) {
+  engine::RoutingPolicy policy;
+  policy.top_k = flags.top_k;
+  if (!flags.mask.empty()) policy.masked = parse_expert_sets(flags.mask);
+  if (flags.mask_mode == "drop") policy.mask_mode = engine::MaskMode::kDrop;
+  if (!flags.always.empty()) policy.always = parse_expert_sets(flags.always);
+  return policy;
+}
+
+std::optional<Tokenizer> load_tokenizer(const fs::path& folder) {
+  if (!fs::exists(folder / "tokenizer.json")) return std::nullopt;
+  return Tokenizer::load(folder);
+}
+
+// The most rows each sample can have.
+std::vector<int32_t> max_rows(const std::vector<Sequence>& sequences, const RecordingFlags& flags) {
+  std::vector<int32_t> rows;
+  rows.reserve(sequences.size());
+  for (const auto& sequence : sequences) {
+    rows.push_back(flags.positions == "generated" ? flags.max_new_tokens
+                                                  : static_cast<int32_t>(sequence.recorded.size()));
+  }
+  return rows;
+}
+
+std::string with_sample_name(const engine::SampleError& problem, const Prompts& prompts) {
+  const auto& sample = prompts.data.samples.at(static_cast<size_t>(problem.sample));
+  return fmt::format("{} (sample \"{}\"): {}", prompts.data.where(sample), sample.id, problem.what());
+}
+
+void say(const TerminalFlags& flags, const std::string& line) {
+  if (!flags.quiet) fmt::print(stderr, "{}\n", line);
+}
+
+}  // namespace
+
+void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool overwrite) {
+  const auto start = std::chrono::steady_clock::now();
+  const fs::path folder = model::find_model(flags.model);
+  const model::Model model = model::Model::open(folder);
+  const engine::RoutingPolicy policy = policy_of(flags.recording);
+  engine::validate(policy, model.config());
+  const auto tokenizer = load_tokenizer(folder);
+  Prompts prompts;
+  {
+    ThreadPool pool(flags.machine.thread_count());
+    prompts = prepare_prompts(flags.data, flags.recording, flags.seed, model.config(), tokenizer, pool);
+  }
+  for (const auto& warning : prompts.warnings) say(flags.terminal, "warning: " + warning);
+
+  const engine::Compute compute = chosen_compute(flags.recording.compute);
+  engine::Engine engine(model, {compute, flags.machine.thread_count(), flags.machine.memory_bytes()});
+  trace::Manifest manifest = manifest_of(flags, model, prompts, compute == engine::Compute::kBF16);
+  auto rows = max_rows(prompts.sequences, flags.recording);
+  const auto writer =
+      resume ? trace::TraceWriter::resume(trace, std::move(manifest), std::move(rows))
+             : trace::TraceWriter::create(trace, std::move(manifest), std::move(rows),
+                                          overwrite ? trace::Existing::kOverwrite : trace::Existing::kRefuse);
+
+  CaptureSink sink(*writer, prompts, tokenizer);
+  std::vector<Sequence> pending;
+  int64_t tokens = 0;
+  for (const auto& sequence : prompts.sequences) {
+    if (writer->is_done(sequence.sample)) continue;
+    pending.push_back(sequence);
+    tokens += static_cast<int64_t>(sequence.tokens.size());
+  }
+  Progress progress(flags.terminal.quiet);
+  const auto on_progress = [&](const engine::Progress& p) {
+    progress.update(static_cast<double>(p.tokens), static_cast<double>(p.total_tokens), "", "tokens");
+  };
+  const engine::Variant variant{policy, &sink, [&](size_t sequence, std::span<const float> logits) {
+                                  sink.score_sample(pending[sequence].sample, logits);
+                                }};
+  engine::Work work;
+  try {
+    if (flags.recording.positions == "generated") {
+      const auto generated = engine.generate(pending, flags.recording.max_new_tokens, variant, on_progress);
+      for (const auto& sequence : generated) tokens += static_cast<int64_t>(sequence.size());
+      work.rows = work.tokens = tokens;
+    } else {
+      work = engine.prefill(pending, std::span(&variant, 1), on_progress);
+    }
+  } catch (const engine::SampleError& problem) {
+    throw Error(with_sample_name(problem, prompts));
+  }
+  sink.add_samples_before(static_cast<int64_t>(prompts.sequences.size()));
+  writer->finish();
+  progress.finish();
+
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  say(flags.terminal,
+      fmt::format("{} prompts, {} tokens ({} computed), {:.1f} s, {:.0f} tokens/s → {}", pending.size(),
+                  tokens, work.rows, took.count(), static_cast<double>(tokens) / std::max(took.count(), 1e-9),
+                  trace.string()));
+}
+
+void add_capture_flags(CLI::App& app, CaptureFlags& flags) {
+  app.add_option("MODEL", flags.model, "Checkpoint folder, or a hub id in the local Hugging Face cache")
+      ->required();
+  add_data_flags(app, flags.data);
+  add_recording_flags(app, flags.recording);
+  add_machine_flags(app, flags.machine);
+  add_terminal_flags(app, flags.terminal);
+  add_seed_flag(app, flags.seed);
+}
+
+void add_capture(CLI::App& app, Job& job) {
+  struct Flags {
+    CaptureFlags capture;
+    OutputFlags output;
+  };
+  const auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("capture", "Record a model's routing while it reads prompts");
+  add_capture_flags(*command, flags->capture);
+  add_output_flags(*command, flags->output);
+  command->callback([flags, &job] {
+    job = [flags] {
+      capture(flags->capture, flags->output.out, flags->output.resume, flags->output.overwrite);
+    };
+  });
+}
+
+}  // namespace committee::cli

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "cli/flags.h"
+
+namespace committee::cli {
+
+struct CaptureFlags {
+  std::string model;
+  DataFlags data;
+  RecordingFlags recording;
+  MachineFlags machine;
+  TerminalFlags terminal;
+  uint64_t seed = 0;
+};
+
+// Reads every prompt with the model and writes the trace folder. Progress, warnings and a closing line go to
+// stderr. Nothing of the trace is touched before the model, the data and every prompt have been checked.
+void capture(const CaptureFlags& flags, const std::filesystem::path& trace, bool resume, bool overwrite);
+
+void add_capture_flags(CLI::App& app, CaptureFlags& flags);
+
+}  // namespace committee::cli

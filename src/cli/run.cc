@@ -1,0 +1,77 @@
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/audit.h"
+#include "cli/capture.h"
+#include "cli/commands.h"
+#include "report/terminal.h"
+
+namespace committee::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  CaptureFlags capture;
+  OutputFlags output;
+  StatisticsFlags statistics;
+  std::vector<std::string> audit_positions;
+};
+
+// The main job: what the model's routers do on the prompts, and what that shows.
+void run(const Flags& flags) {
+  const fs::path& out = flags.output.out;
+  if (fs::exists(out) && !fs::is_directory(out)) throw Error("{}: is there and is no folder", out.string());
+  if (fs::exists(out) && !fs::is_empty(out) && !flags.output.overwrite && !flags.output.resume) {
+    throw Error("{}: is not empty; --overwrite replaces an earlier run, --resume goes on with it",
+                out.string());
+  }
+  capture(flags.capture, out / "trace", flags.output.resume, flags.output.overwrite);
+
+  AuditFlags audit;
+  audit.statistics = flags.statistics;
+  audit.machine = flags.capture.machine;
+  audit.seed = flags.capture.seed;
+  audit.terminal = flags.capture.terminal;
+  std::vector<report::LabelledAudit> audits;
+  const auto one = [&](const std::string& positions, const fs::path& folder) {
+    audit.positions = positions;
+    prepare_audit_folder(folder, true);
+    if (flags.statistics.eci == "reference") {
+      audit_by_reference(out / "trace", audit, folder);
+    } else {
+      audits.push_back({positions.empty() ? flags.capture.recording.positions : positions,
+                        audit_trace(out / "trace", audit, folder)});
+    }
+  };
+  if (flags.audit_positions.empty()) one("", out / "audit");
+  for (size_t i = 0; i < flags.audit_positions.size(); ++i) {
+    const std::string& positions = flags.audit_positions[i];
+    one(positions, out / (i == 0 ? "audit" : "audit-" + positions));
+  }
+  const auto style = terminal_style(flags.capture.terminal);
+  if (!audits.empty()) fmt::print("{}", report::terminal_report(audits.front().result, style));
+  if (audits.size() > 1) fmt::print("\n{}", report::terminal_comparison(audits, style));
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Job& job) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("run", "The main job: capture, audit and report");
+  add_capture_flags(*command, flags->capture);
+  add_output_flags(*command, flags->output);
+  add_statistics_flags(*command, flags->statistics);
+  command
+      ->add_option("--audit-positions", flags->audit_positions,
+                   "Audit these of the recorded rows, each on its own: last, all, content (all there are)")
+      ->delimiter(',')
+      ->type_name("LIST")
+      ->check(CLI::IsMember({"last", "all", "content"}));
+  command->callback([flags, &job] { job = [flags] { run(*flags); }; });
+}
+
+}  // namespace committee::cli
