@@ -50,20 +50,20 @@ struct RecordingInfo {
 
 // One line of samples.jsonl.
 struct SampleInfo {
-  std::string id, domain, subject;
-  int64_t tokens = 0;
-  std::vector<std::pair<std::string, std::string>> columns;  // usable by --group-by
-  std::optional<int> answer;
-  std::vector<double> answer_logprobs;
-  std::optional<int32_t> argmax_token;
-  std::string outcome;  // correct, wrong, no_answer; empty where not scored
+  std::string id = {}, domain = {}, subject = {};
+  int64_t tokens = 0;  // of the prompt; 0 where an import's source does not say
+  std::vector<std::pair<std::string, std::string>> columns = {};  // usable by --group-by
+  std::optional<int> answer = {};
+  std::vector<double> answer_logprobs = {};
+  std::optional<int32_t> argmax_token = {};
+  std::string outcome = {};  // correct, wrong, no_answer; empty where not scored
 };
 
 // A file of records: the rows of `samples` consecutive samples.
 struct ShardInfo {
-  std::string file;
+  std::string file = {};
   int64_t rows = 0, bytes = 0;
-  std::string checksum;  // XXH3 (64 bits) of the file, 16 hex digits
+  std::string checksum = {};  // XXH3 (64 bits) of the file, 16 hex digits
   int64_t samples = 0;
 };
 

@@ -13,7 +13,7 @@ namespace committee::trace {
 // Consecutive rows of one shard, as they lie in the mapped file.
 struct RowBlock {
   int64_t rows = 0;
-  std::span<const int32_t> sample, position, token;  // [rows]
+  std::span<const int32_t> sample, position, token;  // [rows]; token -1 where an import's source has none
   std::span<const uint8_t> content;                  // [rows]
   std::span<const float> probs;        // [rows, L, E]; empty with Record::kTopK. F16 is widened.
   std::span<const uint16_t> topk_id;   // [rows, L, k]; empty with Executed::kNone
@@ -43,6 +43,9 @@ class Trace {
     std::vector<float> probs, weights;
   };
   RowBlock read(int64_t shard, int64_t first, int64_t count, Scratch& scratch) const;
+
+  // sample, position, token and content of all rows of a shard, the rest empty: touches no other column.
+  RowBlock labels(int64_t shard) const;
 
   // Compares a shard with the manifest's checksum (reads the whole file; its pages stay cached for read()).
   // Throws Error where they differ.

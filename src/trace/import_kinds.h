@@ -1,0 +1,11 @@
+#pragma once
+
+#include "trace/import.h"
+
+namespace committee::trace {
+
+// The rows of import_kinds(), one source file each.
+ImportResult import_npy(const std::filesystem::path& input, const std::filesystem::path& output,
+                        const ImportOptions& options);
+
+}  // namespace committee::trace

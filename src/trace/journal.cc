@@ -1,0 +1,68 @@
+#include "trace/journal.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/mapped_file.h"
+#include "trace/folder.h"
+
+namespace committee::trace {
+
+void write_journal(const std::filesystem::path& folder, int64_t shard, const ShardJournal& journal) {
+  const nlohmann::ordered_json head = {
+      {"rows", journal.shard.rows},         {"bytes", journal.shard.bytes},
+      {"checksum", journal.shard.checksum}, {"first_sample", journal.first_sample},
+      {"samples", journal.shard.samples},
+  };
+  write_file(folder / journal_file(shard), head.dump() + "\n" + journal.lines);
+}
+
+std::optional<ShardJournal> read_journal(const std::filesystem::path& folder, int64_t shard,
+                                         const ShardRange& range) {
+  const auto path = folder / journal_file(shard);
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  const std::string file = path.string();
+  const MappedFile mapped(path);
+  const auto text = mapped.text();
+  const size_t end = std::min(text.find('\n'), text.size());
+  const Json head = parse_json(text.substr(0, end), file);
+  ShardJournal journal;
+  journal.shard = {.file = shard_file(shard),
+                   .rows = required_field<int64_t>(head, "rows", file),
+                   .bytes = required_field<int64_t>(head, "bytes", file),
+                   .checksum = required_field<std::string>(head, "checksum", file),
+                   .samples = required_field<int64_t>(head, "samples", file)};
+  journal.first_sample = required_field<int64_t>(head, "first_sample", file);
+  if (journal.first_sample != range.first_sample || journal.shard.samples < 1 ||
+      journal.shard.samples > range.samples) {
+    throw Error("{}: holds {} samples from {} on where this run's shard has {} from {} on: the data changed",
+                file, journal.shard.samples, journal.first_sample, range.samples, range.first_sample);
+  }
+  journal.lines = text.substr(std::min(end + 1, text.size()));
+  if (std::count(journal.lines.begin(), journal.lines.end(), '\n') != journal.shard.samples) {
+    throw Error("{}: must have a line for each of its {} samples", file, journal.shard.samples);
+  }
+  return journal;
+}
+
+bool is_intact(const std::filesystem::path& folder, const ShardInfo& info) {
+  std::error_code problem;
+  const auto size = std::filesystem::file_size(folder / info.file, problem);
+  return !problem && size == static_cast<uintmax_t>(info.bytes) &&
+         file_checksum(folder / info.file) == info.checksum;
+}
+
+std::string checksum_of(std::string_view bytes) {
+  return fmt::format("{:016x}", XXH3_64bits(bytes.data(), bytes.size()));
+}
+
+std::string file_checksum(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return checksum_of(file.text());
+}
+
+}  // namespace committee::trace

@@ -1,0 +1,279 @@
+#include "trace/reader.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/mapped_file.h"
+#include "model/safetensors.h"
+#include "trace/folder.h"
+#include "trace/half.h"
+#include "trace/journal.h"
+#include "trace/manifest_json.h"
+#include "trace/shard_writer.h"
+
+namespace committee::trace {
+namespace {
+
+struct Shard {
+  model::SafetensorsFile file;
+  int64_t rows = 0, first_sample = 0, samples = 0;
+  // In the file; those that the recording lacks are nullptr.
+  const std::byte *sample = nullptr, *position = nullptr, *token = nullptr, *content = nullptr,
+                  *probs = nullptr, *ids = nullptr, *weights = nullptr;
+
+  RowBlock labels(int64_t first, int64_t count) const;
+};
+
+template <typename T>
+std::span<const T> values(const std::byte* column, int64_t first, int64_t count, int64_t width = 1) {
+  if (!column) return {};
+  return {reinterpret_cast<const T*>(column) + first * width, static_cast<size_t>(count * width)};
+}
+
+RowBlock Shard::labels(int64_t first, int64_t count) const {
+  RowBlock block;
+  block.rows = count;
+  block.sample = values<int32_t>(sample, first, count);
+  block.position = values<int32_t>(position, first, count);
+  block.token = values<int32_t>(token, first, count);
+  block.content = values<uint8_t>(content, first, count);
+  return block;
+}
+
+Shard open_shard(const std::filesystem::path& path, const ShardInfo& info, const RecordShape& shape) {
+  const std::string name = path.string();
+  Shard shard{.file = model::SafetensorsFile::open(path), .rows = info.rows, .samples = info.samples};
+  if (const auto size = shard.file.file().bytes().size(); size != static_cast<size_t>(info.bytes)) {
+    throw Error("{}: has {} bytes, the manifest says {}: truncated or replaced", name, size, info.bytes);
+  }
+  // The file's size bounds the rows before anything is multiplied by them.
+  if (info.rows > info.bytes / shape.row_bytes()) {
+    throw Error("{}: {} bytes cannot hold the manifest's {} rows", name, info.bytes, info.rows);
+  }
+  for (const auto& column : shard_columns(shape, info.rows)) {
+    std::vector<int64_t> wanted = {info.rows};
+    wanted.insert(wanted.end(), column.shape.begin(), column.shape.end());
+    const auto& tensor = shard.file.get(column.name, *model::dtype_of(column.dtype), wanted.size());
+    if (tensor.shape != wanted) {
+      throw Error("{}: tensor \"{}\" has shape {}, the manifest asks for {}", name, column.name,
+                  model::format_shape(tensor.shape), model::format_shape(wanted));
+    }
+    const std::pair<std::string_view, const std::byte**> places[] = {
+        {"sample", &shard.sample},      {"position", &shard.position}, {"token", &shard.token},
+        {"content", &shard.content},    {"probs", &shard.probs},       {"topk_id", &shard.ids},
+        {"topk_weight", &shard.weights}};
+    for (const auto& [key, place] : places) {
+      if (key == column.name) *place = tensor.data;
+    }
+  }
+  return shard;
+}
+
+// Rows by sample, then position, of the shard's own samples.
+void check_order(const Shard& shard) {
+  const std::string name = shard.file.path().string();
+  const auto sample = values<int32_t>(shard.sample, 0, shard.rows);
+  const auto position = values<int32_t>(shard.position, 0, shard.rows);
+  const auto content = values<uint8_t>(shard.content, 0, shard.rows);
+  for (size_t row = 0; row < sample.size(); ++row) {
+    if (sample[row] < shard.first_sample || sample[row] >= shard.first_sample + shard.samples) {
+      throw Error("{}: row {} has sample {}, outside the shard's {}..{}", name, row, sample[row],
+                  shard.first_sample, shard.first_sample + shard.samples - 1);
+    }
+    if (position[row] < 0) throw Error("{}: row {} has the negative position {}", name, row, position[row]);
+    if (content[row] > 1) throw Error("{}: row {} has content {}, must be 0 or 1", name, row, content[row]);
+    if (row > 0 && std::pair(sample[row], position[row]) <= std::pair(sample[row - 1], position[row - 1])) {
+      throw Error("{}: row {} breaks the order by sample, then position", name, row);
+    }
+  }
+}
+
+void check_sample(const SampleInfo& sample, const std::string& where) {
+  if (!sample.outcome.empty() && sample.outcome != "correct" && sample.outcome != "wrong" &&
+      sample.outcome != "no_answer") {
+    throw Error("{}: \"outcome\" is \"{}\", must be correct, wrong or no_answer", where, sample.outcome);
+  }
+  const auto choices = static_cast<int64_t>(sample.answer_logprobs.size());
+  if (sample.answer && (*sample.answer < 0 || (choices > 0 && *sample.answer >= choices))) {
+    throw Error("{}: \"answer\" is {}, not one of the choices", where, *sample.answer);
+  }
+}
+
+std::vector<SampleInfo> read_samples(const std::filesystem::path& path, int64_t count) {
+  const MappedFile file(path);
+  std::vector<SampleInfo> samples;
+  std::unordered_set<std::string> ids;
+  std::string_view text = file.text();
+  while (!text.empty()) {
+    const std::string where = fmt::format("{}:{}", path.string(), samples.size() + 1);
+    const size_t end = std::min(text.find('\n'), text.size());
+    samples.push_back(parse_sample(text.substr(0, end), where));
+    check_sample(samples.back(), where);
+    if (!ids.insert(samples.back().id).second)
+      throw Error("{}: the id \"{}\" is there twice", where, samples.back().id);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  if (static_cast<int64_t>(samples.size()) != count) {
+    throw Error("{}: has {} samples, the manifest says {}", path.string(), samples.size(), count);
+  }
+  return samples;
+}
+
+// Index of the first value that is negative, infinite or NaN.
+std::optional<size_t> find_bad_value(std::span<const float> values, bool negative_allowed) {
+  constexpr uint32_t kLargest = 0x7F7FFFFF;
+  const uint32_t mask = negative_allowed ? 0x7FFFFFFFu : 0xFFFFFFFFu;
+  uint32_t bad = 0;
+  for (const float value : values)
+    bad |= static_cast<uint32_t>((std::bit_cast<uint32_t>(value) & mask) > kLargest);
+  if (bad == 0) return std::nullopt;
+  const auto found = std::find_if(values.begin(), values.end(), [&](float value) {
+    return !std::isfinite(value) || (!negative_allowed && value < 0);
+  });
+  if (found == values.end()) return std::nullopt;  // negative zeros only
+  return static_cast<size_t>(found - values.begin());
+}
+
+bool ids_are_valid(std::span<const uint16_t> ids, uint16_t experts) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= experts || std::find(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(i), ids[i]) !=
+                                 ids.begin() + static_cast<std::ptrdiff_t>(i)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::span<const float> floats(const std::byte* column, int64_t first, int64_t count, int64_t width,
+                              FloatType dtype, std::vector<float>& scratch) {
+  if (!column || dtype == FloatType::kF32) return values<float>(column, first, count, width);
+  const auto halves = values<uint16_t>(column, first, count, width);
+  scratch.resize(halves.size());
+  std::transform(halves.begin(), halves.end(), scratch.begin(), from_half);
+  return scratch;
+}
+
+}  // namespace
+
+struct Trace::State {
+  std::filesystem::path folder;
+  Manifest manifest;
+  RecordShape shape;
+  std::vector<SampleInfo> samples;
+  std::vector<Shard> shards;
+  int64_t rows = 0;
+
+  const Shard& shard(int64_t index) const { return shards.at(static_cast<size_t>(index)); }
+  void check_values(const RowBlock& block, int64_t shard_index, int64_t first) const;
+};
+
+void Trace::State::check_values(const RowBlock& block, int64_t shard_index, int64_t first) const {
+  const std::string file = shard(shard_index).file.path().string();
+  const auto refuse = [&](const char* tensor, size_t at, int64_t width, const char* rule) {
+    const auto index = static_cast<int64_t>(at);
+    const int64_t row = index / (shape.layers * width), layer = index / width % shape.layers;
+    throw Error("{}: \"{}\" of row {}, layer {} {}", file, tensor, first + row,
+                manifest.model.moe_layers[static_cast<size_t>(layer)], rule);
+  };
+  if (const auto at = find_bad_value(block.probs, false)) {
+    refuse("probs", *at, shape.experts, "holds a negative or non-finite value");
+  }
+  if (const auto at = find_bad_value(block.topk_weight, true)) {
+    refuse("topk_weight", *at, shape.top_k, "holds a non-finite value");
+  }
+  const auto top_k = static_cast<size_t>(shape.top_k);
+  for (size_t at = 0; at < block.topk_id.size(); at += top_k) {
+    if (!ids_are_valid(block.topk_id.subspan(at, top_k), static_cast<uint16_t>(shape.experts))) {
+      refuse("topk_id", at, shape.top_k, "holds an id twice, or one that no expert has");
+    }
+  }
+}
+
+Trace::Trace(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Trace::Trace(Trace&&) noexcept = default;
+Trace& Trace::operator=(Trace&&) noexcept = default;
+Trace::~Trace() = default;
+
+Trace Trace::open(const std::filesystem::path& folder) {
+  const auto path = folder / kManifestFile;
+  const std::string file = path.string();
+  Manifest manifest = parse_manifest(read_json(path), file);
+  if (!manifest.complete) throw Error("{}: the trace is not complete: finish it with --resume", file);
+  auto state = std::make_unique<State>(State{folder, manifest, RecordShape(manifest), {}, {}, 0});
+  state->samples = read_samples(folder / kSamplesFile, state->manifest.samples);
+  int64_t first_sample = 0;
+  for (const auto& info : state->manifest.shards) {
+    const auto expected = shard_file(std::ssize(state->shards));
+    if (info.file != expected) throw Error("{}: shard \"{}\" is where {} must be", file, info.file, expected);
+    // Both are below the number of samples that were read, so the sum cannot overflow.
+    if (info.samples > state->manifest.samples - first_sample) {
+      throw Error("{}: the shards hold more samples than the trace's {}", file, state->manifest.samples);
+    }
+    state->shards.push_back(open_shard(folder / info.file, info, state->shape));
+    state->shards.back().first_sample = first_sample;
+    check_order(state->shards.back());
+    first_sample += info.samples;
+    state->rows += info.rows;
+  }
+  if (first_sample != state->manifest.samples) {
+    throw Error("{}: the shards hold {} samples, the trace {}", file, first_sample, state->manifest.samples);
+  }
+  return Trace(std::move(state));
+}
+
+const std::filesystem::path& Trace::folder() const { return state_->folder; }
+const Manifest& Trace::manifest() const { return state_->manifest; }
+const std::vector<SampleInfo>& Trace::samples() const { return state_->samples; }
+int64_t Trace::rows() const { return state_->rows; }
+int64_t Trace::shards() const { return std::ssize(state_->shards); }
+int64_t Trace::shard_rows(int64_t shard) const { return state_->shard(shard).rows; }
+
+RowBlock Trace::read(int64_t shard, int64_t first, int64_t count, Scratch& scratch) const {
+  const auto& from = state_->shard(shard);
+  if (first < 0 || count < 0 || first > from.rows - count) {
+    throw Error("{}: rows {}..{} are outside its {}", from.file.path().string(), first, first + count,
+                from.rows);
+  }
+  const auto& shape = state_->shape;
+  RowBlock block = from.labels(first, count);
+  block.probs = floats(from.probs, first, count, shape.layers * shape.experts, shape.dtype, scratch.probs);
+  block.topk_id = values<uint16_t>(from.ids, first, count, shape.layers * shape.top_k);
+  block.topk_weight =
+      floats(from.weights, first, count, shape.layers * shape.top_k, shape.dtype, scratch.weights);
+  state_->check_values(block, shard, first);
+  return block;
+}
+
+RowBlock Trace::labels(int64_t shard) const {
+  const auto& from = state_->shard(shard);
+  return from.labels(0, from.rows);
+}
+
+void Trace::verify(int64_t shard) const {
+  const auto& file = state_->shard(shard).file.file();
+  const auto& info = state_->manifest.shards.at(static_cast<size_t>(shard));
+  if (const auto found = checksum_of(file.text()); found != info.checksum) {
+    throw Error("{}: its checksum is {}, the manifest says {}: the file is damaged", file.path().string(),
+                found, info.checksum);
+  }
+}
+
+void Trace::drop(int64_t shard, int64_t first, int64_t count) const {
+  const auto& from = state_->shard(shard);
+  const auto& file = from.file.file();
+  for (const auto& column : shard_columns(state_->shape, from.rows)) {
+    const auto& tensor = *from.file.find(column.name);
+    const auto begin = static_cast<size_t>(tensor.data - file.bytes().data());
+    file.dont_need(begin + static_cast<size_t>(first * column.row_bytes),
+                   static_cast<size_t>(count * column.row_bytes));
+  }
+}
+
+}  // namespace committee::trace
