@@ -8,18 +8,12 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/compute.h"
 #include "engine/policy.h"
 #include "model/routing.h"
 #include "model/weights.h"
 
 namespace committee::engine {
-
-// The number format that matrix products multiply in; they accumulate in float32 either way. Norms, softmax,
-// routers and the residual stream are float32.
-enum class Compute { kF32, kBF16 };
-
-// bf16 where this processor multiplies it natively (AVX512-BF16, AMX), else float32.
-Compute best_compute();
 
 // One prompt.
 struct Sequence {
@@ -60,7 +54,7 @@ struct EngineOptions {
   size_t memory = 0;  // bytes for everything, weights being read included; 0: what the machine has
 };
 
-// An error that belongs to one sample of the run.
+// An error that belongs to one sample of the run; its sentence leaves the sample out.
 class SampleError : public Error {
  public:
   SampleError(int32_t sample_index, const std::string& sentence) : Error(sentence), sample(sample_index) {}

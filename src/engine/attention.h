@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/buffer.h"
+#include "engine/machine.h"
+
+namespace committee::engine {
+
+// Rows [begin, begin + count) of the keys and values.
+struct KeyRange {
+  int64_t begin = 0, count = 0;
+};
+
+// Query rows [row, row + rows), consecutive tokens of a sequence: row i sees every key of `context` and the
+// keys own_begin .. own_begin + own_before + i, its own the last of them.
+struct QuerySpan {
+  int64_t row = 0, rows = 0;
+  std::vector<KeyRange> context;
+  int64_t own_begin = 0, own_before = 0;
+};
+
+struct AttentionShape {
+  int heads = 0, kv_heads = 0;  // each key-value head serves heads / kv_heads query heads
+  int qk_dim = 0, v_dim = 0;    // of a head
+  double scale = 0;             // of the scores
+};
+
+// Keys and values are read in blocks: up to this many rows past a range may be read (not used), so that many
+// rows must exist, finite, behind the last key.
+inline constexpr int64_t kKeySlack = 32;
+
+// out[r, h] = Σ_j softmax_j(scale · q[r, h]·k[j]) v[j] over the keys that r sees. q [rows, heads·qk_dim],
+// k [.., kv_heads·qk_dim], v [.., kv_heads·v_dim] and out [rows, heads·v_dim] are in the machine's format.
+// The softmax streams over blocks of keys in float32.
+void attend(Machine& machine, const AttentionShape& shape, std::span<const QuerySpan> spans, const Matrix& q,
+            const Matrix& k, const Matrix& v, const Matrix& out);
+
+}  // namespace committee::engine

@@ -1,0 +1,114 @@
+#include "engine/chunks.h"
+
+#include <sys/sysinfo.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include "base/error.h"
+#include "engine/pass.h"
+#include "engine/prefix_tree.h"
+
+namespace committee::engine {
+namespace {
+
+constexpr size_t kProcess = 48 << 20;  // code, tokenizer, prepared products
+constexpr size_t kThread = 12 << 20;   // packed weights of products, converted strips, attention blocks
+constexpr double kMegabyte = 1024.0 * 1024.0;
+
+size_t most_layer_bytes(const model::Model& model) {
+  size_t most = 0;
+  for (int l = 0; l < model.config().layers; ++l) most = std::max(most, model.layer_bytes(l));
+  return most;
+}
+
+size_t row_bytes(const Decoder& decoder, int slots) {
+  const model::ModelConfig& config = decoder.config();
+  const model::Attention& attention = config.attention;
+  const size_t value = size_of(decoder.machine.compute);
+  const size_t d = static_cast<size_t>(config.d_model);
+  const size_t heads = static_cast<size_t>(attention.heads),
+               kv_heads = static_cast<size_t>(attention.kv_heads);
+  const size_t head = static_cast<size_t>(attention.qk_dim + attention.v_dim);
+  const size_t routing =
+      static_cast<size_t>(config.router.experts) * 4 + static_cast<size_t>(slots) * (2 + 4 + 8 + 8);
+  const size_t bookkeeping = 64;
+  return d * (4 + value) + (heads + kv_heads) * head * value + routing + bookkeeping;
+}
+
+// Scratch that grows with blocks of rows, not with the chunk.
+size_t block_bytes(const Decoder& decoder) {
+  const model::ModelConfig& config = decoder.config();
+  const size_t threads = static_cast<size_t>(decoder.machine.pool.size());
+  const size_t widest = static_cast<size_t>(std::max(config.dense_width, config.shared_width));
+  const size_t logits = std::max<size_t>(32 << 20, static_cast<size_t>(config.vocab) * 4);
+  return kProcess + threads * kThread + decoder.attention.block_bytes() + widest * 1024 * 4 + logits +
+         expert_scratch(config.d_model, config.expert_width, decoder.machine.compute,
+                        decoder.machine.pool.size()) +
+         static_cast<size_t>(config.d_model) * 512 * 4;
+}
+
+}  // namespace
+
+ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants, size_t limit) {
+  const model::ModelConfig& config = decoder.config();
+  int slots = config.router.top_k;
+  for (const Variant& variant : variants) slots = std::max(slots, variant.policy.top_k.value_or(0));
+  ChunkCost cost;
+  cost.limit = limit;
+  cost.fixed = 2 * most_layer_bytes(decoder.model) + block_bytes(decoder);
+  cost.per_row = row_bytes(decoder, slots) * static_cast<size_t>(most_lanes(variants, config));
+  cost.per_record = sizeof(int32_t) * 3 + 1 + 2 * sizeof(int64_t);
+  return cost;
+}
+
+ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_t new_tokens, size_t limit) {
+  const model::ModelConfig& config = decoder.config();
+  const model::Attention& attention = config.attention;
+  ChunkCost cost = prefill_cost(decoder, std::span(&variant, 1), limit);
+  const int kept = attention.latent ? attention.latent->kv_rank + attention.latent->rope_dim
+                                    : attention.kv_heads * (attention.qk_dim + attention.v_dim);
+  cost.per_row +=
+      static_cast<size_t>(config.layers) * static_cast<size_t>(kept) * size_of(decoder.machine.compute);
+  cost.per_sequence =
+      static_cast<size_t>(new_tokens) * config.moe_layers.size() *
+      (static_cast<size_t>(config.router.experts) * 4 + 6 * static_cast<size_t>(config.router.experts));
+  cost.extra_rows = new_tokens;
+  return cost;
+}
+
+size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, size_t begin) {
+  PrefixTree tree;
+  size_t used = cost.fixed;
+  for (size_t s = begin; s < sequences.size(); ++s) {
+    const Sequence& sequence = sequences[s];
+    const size_t rows = static_cast<size_t>(tree.missing(sequence.tokens) + cost.extra_rows);
+    used += rows * cost.per_row + sequence.recorded.size() * cost.per_record + cost.per_sequence;
+    if (used > cost.limit) {
+      if (s > begin) return s;
+      throw Error("{:.0f} MB of memory are too little: a prompt of {} tokens needs {:.0f} MB",
+                  cost.limit / kMegabyte, sequence.tokens.size(), used / kMegabyte);
+    }
+    tree.add(sequence.tokens);
+  }
+  return sequences.size();
+}
+
+size_t available_memory() {
+  struct sysinfo info = {};
+  sysinfo(&info);
+  size_t available = info.totalram * info.mem_unit;
+  std::ifstream meminfo("/proc/meminfo");
+  for (std::string key; meminfo >> key;) {
+    if (key != "MemAvailable:") continue;
+    size_t kilobytes = 0;
+    if (meminfo >> kilobytes) available = kilobytes * 1024;
+    break;
+  }
+  std::ifstream cgroup("/sys/fs/cgroup/memory.max");
+  if (size_t limit = 0; cgroup >> limit) available = std::min(available, limit);
+  return available / 10 * 9;
+}
+
+}  // namespace committee::engine

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "engine/decoder.h"
+#include "engine/engine.h"
+
+namespace committee::engine {
+
+// What a chunk of prompts takes in memory.
+struct ChunkCost {
+  size_t limit = 0;
+  size_t fixed = 0;         // weights of two layers, scratch that does not grow with the chunk
+  size_t per_row = 0;       // a row in all lanes
+  size_t per_record = 0;    // a recorded position
+  size_t per_sequence = 0;  // beside its rows
+  int64_t extra_rows = 0;   // of each sequence: tokens to be generated
+};
+
+ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants, size_t limit);
+// With keys and values of all layers kept for the prompt and `new_tokens` more of every sequence.
+ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_t new_tokens, size_t limit);
+
+// The end of the chunk that begins at `begin`: as many sequences as fit. Throws Error where one alone does
+// not.
+size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, size_t begin);
+
+// Bytes that a process may take here: what the machine has available, or a cgroup's limit where lower.
+size_t available_memory();
+
+}  // namespace committee::engine

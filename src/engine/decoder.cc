@@ -1,0 +1,136 @@
+#include "engine/decoder.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "engine/linear.h"
+#include "engine/norm.h"
+
+namespace committee::engine {
+namespace {
+
+using model::Tensor;
+
+constexpr size_t kLogitBytes = 32 << 20;  // of logits held at a time
+
+int64_t elements(const Tensor& tensor) {
+  int64_t count = tensor ? 1 : 0;
+  for (const int64_t extent : tensor.shape) count *= extent;
+  return count;
+}
+
+bool finite(const Tensor& tensor, int64_t begin, int64_t end) {
+  constexpr int64_t kPart = 4096;
+  float part[kPart];
+  for (int64_t at = begin; at < end; at += kPart) {
+    const int64_t count = std::min(kPart, end - at);
+    load(tensor, at, count, part);
+    if (!all_finite(part, count)) return false;
+  }
+  return true;
+}
+
+void list(const model::GatedFeedForward& weights, std::vector<const Tensor*>& tensors) {
+  for (const Tensor* tensor : {&weights.gate, &weights.up, &weights.down}) tensors.push_back(tensor);
+}
+
+std::vector<const Tensor*> tensors_of(const model::LayerWeights& layer) {
+  const model::AttentionWeights& a = layer.attention;
+  std::vector<const Tensor*> tensors = {&layer.attention_norm, &a.q_norm, &a.k_norm, &a.q_a_norm,
+                                        &a.kv_a_norm};
+  for (const model::Linear* linear : {&a.q, &a.k, &a.v, &a.o, &a.q_a, &a.q_b, &a.kv_a, &a.kv_b}) {
+    tensors.push_back(&linear->weight);
+    tensors.push_back(&linear->bias);
+  }
+  for (const Tensor* tensor :
+       {&layer.ffn_norm, &layer.moe.router, &layer.moe.correction_bias, &layer.moe.shared_gate})
+    tensors.push_back(tensor);
+  for (const model::GatedFeedForward& expert : layer.moe.experts) list(expert, tensors);
+  list(layer.moe.shared, tensors);
+  list(layer.dense, tensors);
+  return tensors;
+}
+
+}  // namespace
+
+Decoder::Decoder(const model::Model& checkpoint, Compute compute, int threads)
+    : model(checkpoint),
+      machine(compute, threads),
+      rope(checkpoint.config().attention.rope, 0),
+      attention(checkpoint.config(), machine, rope),
+      feed_forward(checkpoint.config(), machine) {}
+
+void Decoder::set_positions(int64_t count) {
+  if (count <= positions) return;
+  rope = RopeTable(config().attention.rope, count);
+  positions = count;
+}
+
+void Decoder::prepare(int index) const {
+  if (index + 1 < config().layers) model.read_ahead(index + 1);
+}
+
+void Decoder::release(int index) const {
+  if (!keeps_weights) model.drop(index);
+}
+
+void Decoder::embed(std::span<const int32_t> tokens, const Matrix& to) {
+  const Tensor& embedding = model.weights().embedding;
+  const int64_t d = config().d_model;
+  machine.pool.for_ranges(static_cast<int64_t>(tokens.size()), 64, [&](int64_t begin, int64_t end, int) {
+    for (int64_t r = begin; r < end; ++r)
+      load(embedding, tokens[static_cast<size_t>(r)] * d, d, to.floats(r));
+  });
+}
+
+void Decoder::logits(const Matrix& from, int64_t rows,
+                     const std::function<void(int64_t row, std::span<const float> logits)>& take) {
+  const int64_t d = config().d_model, vocab = config().vocab;
+  const int64_t most = std::max<int64_t>(1, static_cast<int64_t>(kLogitBytes / sizeof(float)) / vocab);
+  const std::vector<float> norm = load_all(model.weights().final_norm);
+  Bytes normed, products;
+  for (int64_t first = 0; first < rows; first += most) {
+    const int64_t count = std::min(most, rows - first);
+    const Matrix x{normed.reserve(static_cast<size_t>(count * d) * size_of(machine.compute)), machine.compute,
+                   d};
+    const Matrix y{products.reserve_as<float>(count * vocab), Compute::kF32, vocab};
+    norm_rows(machine, from, first, count, norm, config().norm_eps, x);
+    project(machine, x, count, model.weights().lm_head, y, Output::kSet);
+    for (int64_t r = 0; r < count; ++r) {
+      if (!all_finite(y.floats(r), vocab)) throw NotFinite{first + r, "next-token distribution"};
+      take(first + r, {y.floats(r), static_cast<size_t>(vocab)});
+    }
+  }
+}
+
+std::string Decoder::broken_tensor(int last) {
+  const model::ModelWeights& weights = model.weights();
+  std::vector<const Tensor*> tensors = {&weights.embedding};
+  for (int l = 0; l <= std::min(last, config().layers - 1); ++l) {
+    const std::vector<const Tensor*> more = tensors_of(layer(l));
+    tensors.insert(tensors.end(), more.begin(), more.end());
+  }
+  if (last >= config().layers) {
+    tensors.push_back(&weights.final_norm);
+    tensors.push_back(&weights.lm_head);
+  }
+  for (const Tensor* tensor : tensors) {
+    if (!finite(*tensor, 0, elements(*tensor))) return tensor->name;
+  }
+  return "";
+}
+
+void check_small_tensors(const model::Model& model) {
+  std::vector<const Tensor*> tensors = {&model.weights().final_norm};
+  for (const model::LayerWeights& layer : model.weights().layers) {
+    for (const Tensor* tensor : tensors_of(layer)) {
+      if (*tensor && tensor->shape.size() == 1) tensors.push_back(tensor);
+    }
+  }
+  for (const Tensor* tensor : tensors) {
+    if (!finite(*tensor, 0, elements(*tensor)))
+      throw Error("{}: tensor {} holds NaN or Inf", model.folder().string(), tensor->name);
+  }
+}
+
+}  // namespace committee::engine

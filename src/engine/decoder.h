@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "engine/machine.h"
+#include "engine/moe.h"
+#include "engine/self_attention.h"
+#include "model/weights.h"
+
+namespace committee::engine {
+
+// A model and the memory its layers compute in, the same for every chunk.
+struct Decoder {
+  Decoder(const model::Model& checkpoint, Compute compute, int threads);
+
+  // Makes rotations for sequences of so many tokens.
+  void set_positions(int64_t count);
+  // Around the computation of a layer: reads the next one's weights ahead, and lets go of this one's where
+  // the model does not fit in memory.
+  void prepare(int index) const;
+  void release(int index) const;
+  // hidden[r] = embedding of tokens[r].
+  void embed(std::span<const int32_t> tokens, const Matrix& hidden);
+  // Calls `take(r, logits)` for every row, in order, from the caller's thread. Throws NotFinite.
+  void logits(const Matrix& hidden, int64_t rows,
+              const std::function<void(int64_t row, std::span<const float> logits)>& take);
+  // The name of a tensor with NaN or Inf among the embedding and layers 0 to `layer` (all of the model past
+  // the last one), or "".
+  std::string broken_tensor(int layer);
+
+  const model::ModelConfig& config() const { return model.config(); }
+  const model::LayerWeights& layer(int index) const {
+    return model.weights().layers[static_cast<size_t>(index)];
+  }
+
+  const model::Model& model;
+  Machine machine;
+  RopeTable rope;
+  int64_t positions = 0;
+  bool keeps_weights = true;
+  SelfAttention attention;
+  FeedForward feed_forward;
+  Bytes hidden, keys, values;
+};
+
+// Throws Error naming the first small tensor (norms, biases) that holds NaN or Inf.
+void check_small_tensors(const model::Model& model);
+
+}  // namespace committee::engine

@@ -1,0 +1,151 @@
+// The forward pass, to be read first: embed → layers (attention, then experts or a dense feed-forward) → norm
+// and logits, for all prompts of a chunk at a time.
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "engine/norm.h"
+#include "engine/pass.h"
+
+namespace committee::engine {
+
+void Pass::run(const std::function<void()>& layer_done) {
+  int layer = 0;
+  try {
+    embed();
+    for (; layer <= last_layer_; ++layer) {
+      decoder_.prepare(layer);
+      attention(layer);
+      if (config_.is_moe(layer)) {
+        split_lanes(layer);
+        record(layer, route(layer));
+        if (layer == last_layer_) {  // only what the logits need goes on
+          keep(scored_);
+          route(layer);
+        }
+        decoder_.feed_forward.add_routed(decoder_.layer(layer), tokens());
+      } else {
+        decoder_.feed_forward.add_dense(decoder_.layer(layer), tokens());
+      }
+      decoder_.release(layer);
+      layer_done();
+    }
+    logits();
+  } catch (const NotFinite& found) {
+    explain(found, layer);
+  }
+}
+
+void Pass::embed() {
+  const int64_t rows = batch_.rows(), d = config_.d_model;
+  decoder_.hidden.reserve_as<float>(most_lanes(variants_, config_) * rows * d);
+  decoder_.embed(batch_.tokens(), tokens().hidden);
+  for (const Variant& variant : variants_) {
+    if (variant.sink) variant.sink->begin_chunk(batch_.recorded());
+  }
+}
+
+// In the last layer only the rows that are recorded or scored ask; all are keys.
+void Pass::attention(int layer) {
+  const model::LayerWeights& weights = decoder_.layer(layer);
+  const int64_t all = batch_.rows();
+  rows_computed_ += all * lane_count();
+  const KeyValues into = keys(layer);
+  decoder_.attention.keys(weights, tokens(), nullptr, into);
+  if (layer == last_layer_) {
+    std::vector<int64_t> wanted = scored_;
+    if (config_.is_moe(layer))
+      wanted.insert(wanted.end(), batch_.recorded_rows().begin(), batch_.recorded_rows().end());
+    std::sort(wanted.begin(), wanted.end());
+    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    keep(std::move(wanted));
+  }
+  const std::vector<QuerySpan> one = batch_.spans(rows_);
+  std::vector<QuerySpan> spans;
+  for (int64_t lane = 0; lane < lane_count(); ++lane) {
+    for (QuerySpan span : one) {
+      span.row += lane * static_cast<int64_t>(rows_.size());
+      span.own_begin += lane * all;
+      for (KeyRange& range : span.context) range.begin += lane * all;
+      spans.push_back(std::move(span));
+    }
+  }
+  decoder_.attention.add(weights, tokens(), spans, into);
+}
+
+// Where a layer's keys and values go: memory that all layers share, or a cache of its own.
+KeyValues Pass::keys(int layer) {
+  KeyValues into = caches_.empty() ? KeyValues{} : caches_[static_cast<size_t>(layer)];
+  if (into.k.data) return into;
+  const model::Attention& attention = config_.attention;
+  const int64_t rows = batch_.rows() * lane_count();
+  const auto matrix = [&](Bytes& bytes, int64_t width) {
+    const Compute type = decoder_.machine.compute;
+    const size_t row_bytes = static_cast<size_t>(width) * size_of(type);
+    const Matrix result{bytes.reserve(static_cast<size_t>(rows + kKeySlack) * row_bytes), type, width};
+    std::memset(result.at(rows), 0, static_cast<size_t>(kKeySlack) * row_bytes);
+    return result;
+  };
+  into.k = matrix(decoder_.keys, attention.kv_heads * attention.qk_dim);
+  into.v = matrix(decoder_.values, attention.kv_heads * attention.v_dim);
+  return into;
+}
+
+// A lane whose variants part at this layer becomes several: copies of its rows from here on.
+void Pass::split_lanes(int layer) {
+  const size_t before = lanes_.size(), lane_floats = rows_.size() * static_cast<size_t>(config_.d_model);
+  float* hidden = tokens().hidden.floats(0);
+  for (size_t lane = 0; lane < before; ++lane) {
+    std::vector<std::vector<size_t>> parts = part(lanes_[lane], variants_, config_, layer);
+    lanes_[lane] = std::move(parts[0]);
+    for (size_t p = 1; p < parts.size(); ++p) {
+      std::memcpy(hidden + lanes_.size() * lane_floats, hidden + lane * lane_floats,
+                  lane_floats * sizeof(float));
+      lanes_.push_back(std::move(parts[p]));
+    }
+  }
+  set_positions();
+}
+
+const Routing& Pass::route(int layer) {
+  std::vector<LayerPolicy> policies;
+  for (const std::vector<size_t>& lane : lanes_)
+    policies.push_back(at_layer(variants_[lane[0]].policy, config_, layer));
+  return decoder_.feed_forward.route(decoder_.layer(layer), tokens(), policies);
+}
+
+void Pass::record(int layer, const Routing& routing) {
+  const auto& moe = config_.moe_layers;
+  const int index = static_cast<int>(std::lower_bound(moe.begin(), moe.end(), layer) - moe.begin());
+  std::vector<int64_t> where(static_cast<size_t>(batch_.rows()), -1);  // of a batch row among those held
+  for (size_t i = 0; i < rows_.size(); ++i) where[static_cast<size_t>(rows_[i])] = static_cast<int64_t>(i);
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    std::vector<int64_t> rows;
+    for (const int64_t row : batch_.recorded_rows())
+      rows.push_back(where[static_cast<size_t>(row)] + static_cast<int64_t>(lane * rows_.size()));
+    for (const size_t v : lanes_[lane]) {
+      const int k = at_layer(variants_[v].policy, config_, layer).top_k;
+      if (variants_[v].sink) record_rows(decoder_.machine, routing, rows, k, index, *variants_[v].sink);
+    }
+  }
+}
+
+void Pass::logits() {
+  if (rows_.empty()) return;
+  std::vector<std::vector<size_t>> sequences(rows_.size());  // that end in each row
+  for (size_t s = 0; s < batch_.last_rows().size(); ++s) {
+    if (!batch_.sequences()[s].wants_logits) continue;
+    const auto row = std::lower_bound(rows_.begin(), rows_.end(), batch_.last_rows()[s]);
+    sequences[static_cast<size_t>(row - rows_.begin())].push_back(s);
+  }
+  const int64_t rows = static_cast<int64_t>(rows_.size()) * lane_count();
+  decoder_.logits(tokens().hidden, rows, [&](int64_t r, std::span<const float> values) {
+    for (const size_t v : lanes_[static_cast<size_t>(r) / rows_.size()]) {
+      if (!variants_[v].on_logits) continue;
+      for (const size_t s : sequences[static_cast<size_t>(r) % rows_.size()])
+        variants_[v].on_logits(batch_.first_sequence() + s, values);
+    }
+  });
+}
+
+}  // namespace committee::engine

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "engine/chunks.h"
+#include "engine/decoder.h"
+#include "engine/engine.h"
+
+namespace committee::engine {
+
+struct Engine::State {
+  State(const model::Model& model, const EngineOptions& options)
+      : decoder(model, options.compute, options.threads),
+        memory(options.memory ? options.memory : available_memory()) {}
+
+  // Refuses what cannot be computed, and makes rotations for the longest sequence.
+  void check(std::span<const Sequence> sequences, std::span<const Variant> variants, int64_t more_tokens);
+
+  Decoder decoder;
+  size_t memory;
+};
+
+}  // namespace committee::engine
