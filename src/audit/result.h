@@ -18,8 +18,9 @@ struct Interval {
   double low = 0, high = 0;  // 2.5% and 97.5% percentiles
 };
 
-// Which way a figure must leave its permuted values to speak for an effect of domain.
-enum class Tail { kLower, kUpper };
+// Which way a figure must leave its permuted values to speak for an effect of domain; kBoth doubles the
+// smaller of the two p-values.
+enum class Tail { kLower, kUpper, kBoth };
 
 // What a figure is when the domain labels are shuffled among the samples (METHOD 9).
 struct Permuted {
@@ -29,9 +30,9 @@ struct Permuted {
 };
 
 struct Figure {
-  std::optional<double> value, floor;  // floor: what arithmetic or chance alone gives (METHOD 9), exact
-  std::optional<Permuted> permuted;
-  std::optional<Interval> bootstrap;
+  std::optional<double> value{}, floor{};  // floor: what arithmetic or chance alone gives (METHOD 9), exact
+  std::optional<Permuted> permuted{};
+  std::optional<Interval> bootstrap{};
 };
 
 struct Domain {
@@ -72,6 +73,7 @@ struct LayerResult {
   std::vector<int> committee;              // by average rank, ties by variance, then id
   std::vector<int> core;                   // all candidates, ascending
   std::optional<std::vector<int>> stable;  // inclusion ≥ 0.95, ascending; absent without a bootstrap
+  std::optional<double> agreement;         // mean Jaccard of pairs of bootstrap committees (METHOD 10)
   bool by_fallback = false;                // no candidate: `committee` has the experts of maximal presence
   std::vector<int> specific_domains;       // those that made the committee (all without min_specificity)
   Figure size;                             // floor: H_n, the expected front of n = core_size random points

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "audit/concentration.h"
+#include "audit/grouping.h"
+#include "audit/sample_reader.h"
+#include "base/thread_pool.h"
+
+namespace committee::audit {
+
+// What one layer's vectors give, in float64, exactly as METHOD defines it. NaN: undefined.
+struct LayerObservation {
+  std::vector<double> contributions;  // [T, E] c[i,τ]
+  double routing_entropy;             // mean over samples of H(G)/ln E
+  Load load;
+  std::vector<double> silhouette;  // [T] S(τ)
+  double r2, r2_nested;
+};
+
+// Reads the trace twice: once for sums, once for silhouettes. Memory: accumulators of T·L·E doubles and a few
+// MB of samples in flight. The result does not depend on the number of threads.
+std::vector<LayerObservation> observe(const SampleReader& reader, const Grouping& grouping, Eci eci,
+                                      ThreadPool& pool);
+
+// Calls visit(sample, layer, vectors) for all samples and layers, a layer's samples one after another in
+// order, different layers at the same time. `vectors` point to that layer's [E]; those not wanted are
+// nullptr.
+struct Wanted {
+  bool routing = false, executed = false, slots = false;
+};
+using Visit = std::function<void(int64_t sample, int layer, const SampleVectors& vectors)>;
+void for_each_vector(const SampleReader& reader, Wanted wanted, LayerRange layers, ThreadPool& pool,
+                     const Visit& visit);
+
+// Where silhouettes and R² come from: G, or slots where the trace has ids only.
+VectorKind geometry_kind(const SampleReader& reader);
+VectorKind kind_of(Eci eci);
+const double* pick(const SampleVectors& vectors, VectorKind kind);
+
+}  // namespace committee::audit
