@@ -15,16 +15,16 @@ enum class Positions { kRecorded, kLast, kAll, kContent };
 
 struct AuditOptions {
   Eci eci = Eci::kRouting;
-  std::optional<int> k;  // the model's own where absent
-  double gamma = 0.8;    // least share of domains a candidate is present in, in (0, 1]
+  std::optional<int> k{};  // the model's own where absent
+  double gamma = 0.8;      // least share of domains a candidate is present in, in (0, 1]
   Fallback fallback = Fallback::kNone;
   std::optional<double>
-      min_specificity;  // per layer, only domains with a silhouette above it make the committee
+      min_specificity{};  // per layer, only domains with a silhouette above it make the committee
   Positions positions = Positions::kRecorded;
 
-  std::string group_by;  // a column of samples.jsonl; empty: the recorded domain
+  std::string group_by{};  // a column of samples.jsonl; empty: the recorded domain
   std::map<std::string, std::string>
-      domain_of;                   // subject (else recorded domain) → domain; empty: as recorded
+      domain_of{};                 // subject (else recorded domain) → domain; empty: as recorded
   std::string nested = "subject";  // column of the finer level of variance; empty: none
 
   int bootstrap = 200, permutations = 200, expert_shuffles = 200;  // replicates; 0 switches one off
