@@ -1,6 +1,6 @@
 # build demo test bench install format lint: each installs the Debian packages that it lacks.
 BUILD_PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libgomp1 libfmt-dev nlohmann-json3-dev libsimdjson-dev \
-                  libcli11-dev libpcre2-dev libutf8proc-dev libzip-dev libpugixml-dev libxxhash-dev
+                  libcli11-dev libpcre2-dev libutf8proc-dev libzip-dev libpugixml-dev libxxhash-dev libhwy-dev
 TEST_PACKAGES  := libgtest-dev libgmock-dev
 BENCH_PACKAGES := libbenchmark-dev
 PREFIX ?= /usr/local
@@ -15,7 +15,8 @@ build:
 
 # The main job on the embedded model, over the last token of each prompt and over the content tokens.
 demo: build
-	@tools/demo $(OUT)
+	build/committee-audit run demo/model --data demo/prompts.jsonl --positions all --audit-positions last,content \
+	  -o $(OUT) --overwrite
 
 test:
 	@tools/install-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/error.h"
 #include "cli/parse.h"
 
 namespace committee::cli {

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+// Running committee-audit as a user does, in folders that go when the test ends.
+namespace committee::cli {
+
+struct Outcome {
+  int exit_code = -1;
+  std::string out, err;
+};
+
+// Runs the program; arguments are passed as they are.
+Outcome run_tool(const std::vector<std::string>& arguments);
+
+// A new, empty folder.
+class Scratch {
+ public:
+  Scratch();
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+  // A copy of the small OLMoE checkpoint under tests/fixtures.
+  std::filesystem::path model(const std::string& name = "model") const;
+  // A file with that text.
+  std::filesystem::path file(const std::string& name, const std::string& text) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::string read_text(const std::filesystem::path& path);
+
+// Eight small multiple-choice and free-text prompts in four domains.
+std::filesystem::path prompts();
+
+}  // namespace committee::cli
