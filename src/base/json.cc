@@ -6,6 +6,19 @@
 #include "base/mapped_file.h"
 
 namespace committee {
+namespace {
+
+// The library's sentences begin with the exception's name in brackets and can quote a whole text.
+std::string shortened(std::string_view what) {
+  constexpr size_t kLongest = 200;
+  what.remove_prefix(what.find("] ") + 2);
+  if (what.size() <= kLongest) return std::string(what);
+  size_t end = kLongest;
+  while (end > 0 && (static_cast<uint8_t>(what[end]) & 0xC0) == 0x80) --end;
+  return std::string(what.substr(0, end)) + "…";
+}
+
+}  // namespace
 
 Json parse_json(std::string_view text, std::string_view name) {
   constexpr int kMaxDepth = 100;
@@ -19,7 +32,7 @@ Json parse_json(std::string_view text, std::string_view name) {
   try {
     value = Json::parse(text, watch);
   } catch (const Json::exception& problem) {
-    throw Error("{}: not valid JSON: {}", name, problem.what());
+    throw Error("{}: not valid JSON: {}", name, shortened(problem.what()));
   }
   if (too_deep) throw Error("{}: JSON nested deeper than {} levels", name, kMaxDepth);
   return value;

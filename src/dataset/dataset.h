@@ -12,13 +12,13 @@
 namespace committee::dataset {
 
 struct DataOptions {
-  std::filesystem::path path;  // what find_sources() takes
+  std::filesystem::path path = {};  // what find_sources() takes
   Format format = Format::kAuto;
-  std::optional<std::string> split;  // of MMLU's layout; nothing is "test", or what a split folder is called
-  std::optional<int64_t> limit;      // samples a domain, at least 1
-  uint64_t seed = 0;                 // of the samples that `limit` takes
-  std::optional<std::filesystem::path> domains;  // subject → domain, see DomainMap::read
-  std::string group_by;  // a column whose value becomes the domain; empty or "domain": the rule below
+  std::optional<std::string> split = {};  // of MMLU's layout; nothing is "test", or a split folder's name
+  std::optional<int64_t> limit = {};      // samples a domain, at least 1
+  uint64_t seed = 0;                      // of the samples that `limit` takes
+  std::optional<std::filesystem::path> domains = {};  // subject → domain, see DomainMap::read
+  std::string group_by = {};  // the column whose value is the domain; empty or "domain": the rule of load()
 };
 
 struct Dataset {

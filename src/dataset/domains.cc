@@ -69,6 +69,7 @@ DomainMap DomainMap::parse_csv(std::string_view text, const std::string& name) {
 
 DomainMap DomainMap::parse_json(std::string_view text, const std::string& name) {
   const Json object = committee::parse_json(text, name);
+  if (!object.is_object()) throw Error("{}: must hold a JSON object, found {}", name, object.type_name());
   DomainMap map;
   map.name_ = name;
   for (const auto& [subject, domain] : object.items()) {

@@ -23,9 +23,9 @@ struct Prompt {
 struct PromptOptions {
   std::string template_name = "mmlu";  // mmlu, committee or plain
   int shots = 0;                       // dev questions before the sample's own
-  std::filesystem::path data;          // DataOptions::path: where dev questions are, if not in shots_from
-  std::optional<std::filesystem::path> shots_from;  // a folder in MMLU's layout, or its dev folder
-  std::string chat;                                 // empty: no wrapper; else one of chat_names()
+  std::filesystem::path data = {};     // DataOptions::path: where dev questions are, if not in shots_from
+  std::optional<std::filesystem::path> shots_from = {};  // a folder in MMLU's layout, or its dev folder
+  std::string chat = {};                                 // empty: no wrapper; else one of chat_names()
 };
 
 // Builds prompts. Of a multiple choice:

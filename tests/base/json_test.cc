@@ -24,7 +24,19 @@ std::string refusal(Call call) {
 TEST(Json, ParsesAndNamesTheFileWhereItCannot) {
   EXPECT_EQ(parse_json(R"({"a": [1, 2.5, "é"]})", "f")["a"].size(), 3u);
   for (const char* text : {"", "{", "{\"a\":}", "[1,]", "nul", "\"\xFF\"", "\"\\ud800\"", "1 2", "[1e999]"}) {
-    EXPECT_THAT(refusal([&] { parse_json(text, "f.json"); }), StartsWith("f.json: not valid JSON: ")) << text;
+    EXPECT_THAT(refusal([&] { parse_json(text, "f.json"); }),
+                testing::ContainsRegex("^f.json: not valid JSON: (parse error|number overflow)"))
+        << text;
+  }
+}
+
+TEST(Json, ASentenceIsShortWhateverTheText) {
+  for (size_t before = 0; before < 4; ++before) {
+    std::string text(before, 'x');
+    for (int i = 0; i < 1000; ++i) text += "é";
+    const std::string sentence = refusal([&] { parse_json("\"" + text, "f.json"); });
+    EXPECT_LT(sentence.size(), 250u);
+    EXPECT_THAT(sentence, testing::EndsWith("é…"));
   }
 }
 
