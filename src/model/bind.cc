@@ -133,25 +133,35 @@ class Binder {
 
   void bind_experts(const std::string& base, std::vector<GatedFeedForward>& experts) {
     const int64_t d = config_.d_model, width = config_.expert_width, count = config_.router.experts;
-    if (!checkpoint_.find(base + ".gate_up_proj")) {
-      for (int64_t e = 0; e < count; ++e) {
-        experts.push_back(feed_forward(fmt::format("{}.{}", base, e), config_.expert_width));
-      }
+    const std::string fused = fused_name(base + ".gate_up_proj");
+    if (fused.empty()) {
+      for (int64_t e = 0; e < count; ++e)
+        experts.push_back(feed_forward(fmt::format("{}.{}", base, e), width));
       return;
     }
-    const Tensor gate_up = take(base + ".gate_up_proj", {count, 2 * width, d});
-    const Tensor down = take(base + ".down_proj", {count, d, width});
+    const Tensor gate_up = take(fused, {count, 2 * width, d});
+    const std::string down_name = fused_name(base + ".down_proj");
+    const Tensor down = take(down_name.empty() ? base + ".down_proj" : down_name, {count, d, width});
     for (int64_t e = 0; e < count; ++e) {
       const Tensor both = part_of(gate_up, e, 0);
       experts.push_back({part_of(both, 0, width), part_of(both, width, width), part_of(down, e, 0)});
     }
   }
 
+  // The name of a fused tensor, which ends in `.weight` or not; empty where it is not there.
+  std::string fused_name(const std::string& name) const {
+    for (const char* end : {"", ".weight"}) {
+      if (checkpoint_.find(name + end)) return name + end;
+    }
+    return "";
+  }
+
   GatedFeedForward feed_forward(const std::string& base, int64_t width) {
     const int64_t d = config_.d_model;
     GatedFeedForward weights;
-    if (checkpoint_.find(base + ".gate_up_proj.weight")) {
-      const Tensor both = take(base + ".gate_up_proj.weight", {2 * width, d});
+    const std::string fused = fused_name(base + ".gate_up_proj");
+    if (!fused.empty()) {
+      const Tensor both = take(fused, {2 * width, d});
       weights.gate = part_of(both, 0, width);
       weights.up = part_of(both, width, width);
     } else {

@@ -20,8 +20,14 @@ bool plain_file_name(const std::string& name) {
          name.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
 }
 
+bool is_there(const fs::path& path) {
+  std::error_code unreadable;
+  return fs::exists(path, unreadable);
+}
+
 [[noreturn]] void no_weights(const fs::path& folder) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
+  std::error_code unreadable;
+  for (const auto& entry : fs::directory_iterator(folder, unreadable)) {
     const fs::path name = entry.path().filename();
     if (name.extension() == ".bin" || name.extension() == ".gguf" || name.extension() == ".pth") {
       throw Error(
@@ -58,19 +64,19 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
 Checkpoint Checkpoint::open(const fs::path& folder) {
   Checkpoint result;
   result.folder_ = folder;
-  if (fs::exists(folder / kSingle)) {
+  if (is_there(folder / kSingle)) {
     result.add(folder / kSingle);
     return result;
   }
   const fs::path index = folder / kIndex;
-  if (!fs::exists(index)) no_weights(folder);
+  if (!is_there(index)) no_weights(folder);
 
   const auto shard_of = read_index(index);
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : shard_of) shards.insert(shard);
   result.files_.reserve(shards.size());
   for (const std::string& shard : shards) {
-    if (!fs::exists(folder / shard)) {
+    if (!is_there(folder / shard)) {
       throw Error("{}: the shard is missing, {} names it", (folder / shard).string(), kIndex);
     }
     result.add(folder / shard);
@@ -88,6 +94,7 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
 void Checkpoint::add(const fs::path& path) {
   files_.push_back(SafetensorsFile::open(path));
   const size_t file = files_.size() - 1;
+  by_name_.reserve(by_name_.size() + files_.back().tensors().size());
   for (const Tensor& tensor : files_.back().tensors()) {
     const auto [at, added] = by_name_.emplace(tensor.name, Found{&tensor, file});
     if (!added) {

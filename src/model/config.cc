@@ -91,10 +91,11 @@ ModelConfig parse_config(const Json& json, const std::string& file) {
 }
 
 ModelConfig read_config(const fs::path& path) {
-  const fs::path file = fs::is_directory(path) ? path / "config.json" : path;
+  std::error_code unreadable;
+  const fs::path file = fs::is_directory(path, unreadable) ? path / "config.json" : path;
   ModelConfig config = parse_config(read_json(file), file.string());
   const fs::path generation = file.parent_path() / "generation_config.json";
-  if (fs::exists(generation)) {
+  if (fs::exists(generation, unreadable)) {
     const Json json = read_json(generation);
     const auto tokens = ConfigReader(json, generation.string()).integers("eos_token_id");
     if (!tokens.empty()) config.end_tokens = tokens;

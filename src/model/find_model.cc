@@ -64,11 +64,17 @@ size_t distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
+bool is_folder(const fs::path& path) {
+  std::error_code unreadable;
+  return fs::is_directory(path, unreadable);
+}
+
 std::vector<std::string> folder_names(const fs::path& folder) {
   std::vector<std::string> names;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored))
+  std::error_code unreadable;
+  for (const auto& entry : fs::directory_iterator(folder, unreadable)) {
     names.push_back(entry.path().filename().string());
+  }
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -92,10 +98,10 @@ std::vector<std::string> near_names(const fs::path& cache, const std::string& id
 }
 
 fs::path find_snapshot(const fs::path& repository, const std::string& id, const std::string& revision) {
-  if (const fs::path snapshot = repository / "snapshots" / revision; fs::is_directory(snapshot))
-    return snapshot;
+  if (const fs::path snapshot = repository / "snapshots" / revision; is_folder(snapshot)) return snapshot;
   const fs::path ref = repository / "refs" / revision;
-  if (!fs::is_regular_file(ref)) {
+  std::error_code unreadable;
+  if (!fs::is_regular_file(ref, unreadable)) {
     const auto there = folder_names(repository / "snapshots");
     throw Error("{}: no revision \"{}\" of {} in {}, which has {}", id, revision, id, repository.string(),
                 there.empty() ? "no snapshots" : fmt::format("{}", fmt::join(there, ", ")));
@@ -108,7 +114,7 @@ fs::path find_snapshot(const fs::path& repository, const std::string& id, const 
   });
   if (!plain) throw Error("{}: must hold the name of a snapshot", ref.string());
   const fs::path snapshot = repository / "snapshots" / hash;
-  if (!fs::is_directory(snapshot)) {
+  if (!is_folder(snapshot)) {
     throw Error("{}: names the snapshot {}, which is not in {}", ref.string(), hash,
                 snapshot.parent_path().string());
   }
@@ -118,7 +124,8 @@ fs::path find_snapshot(const fs::path& repository, const std::string& id, const 
 }  // namespace
 
 fs::path find_model(const std::string& model) {
-  if (fs::exists(model)) return model;
+  std::error_code unreadable;
+  if (fs::exists(model, unreadable)) return model;
   const size_t at = model.find('@');
   const std::string id = model.substr(0, at);
   const std::string revision = at == std::string::npos ? "main" : model.substr(at + 1);
@@ -129,7 +136,7 @@ fs::path find_model(const std::string& model) {
   const std::string folder = slash == std::string::npos
                                  ? fmt::format("models--{}", id)
                                  : fmt::format("models--{}--{}", id.substr(0, slash), id.substr(slash + 1));
-  if (fs::is_directory(cache / folder)) return find_snapshot(cache / folder, id, revision);
+  if (is_folder(cache / folder)) return find_snapshot(cache / folder, id, revision);
 
   const auto near = near_names(cache, id);
   throw Error("{}: neither a folder here nor a model in the Hugging Face cache {}{}", model, cache.string(),

@@ -1,8 +1,8 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cstring>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include "base/error.h"
@@ -30,41 +30,44 @@ void hash_text(XXH3_state_t* state, std::string_view text) {
   XXH3_64bits_update(state, text.data(), text.size());
 }
 
-// Every tensor's name, dtype and shape in the order of names, so that resharding changes nothing; and 64
-// bytes from the middle of each, or of 1024 of them at equal steps: the disk is not searched for every tensor
-// of a large model.
+// Goes through the tensors in the order of their names, so that resharding changes nothing; takes 64 bytes
+// from the middle of those it samples. Few of a large checkpoint: each may cost a search on the disk.
 std::string make_fingerprint(const std::filesystem::path& folder, const Checkpoint& checkpoint) {
-  constexpr size_t kSampled = 1024, kBytes = 64;
+  constexpr size_t kSmall = 256u << 20, kSamples = 64, kSampleBytes = 64;
   std::vector<const Tensor*> tensors;
+  size_t bytes = 0;
   for (const SafetensorsFile& file : checkpoint.files()) {
     for (const Tensor& tensor : file.tensors()) tensors.push_back(&tensor);
+    bytes += file.file().bytes().size();
   }
   std::sort(tensors.begin(), tensors.end(),
             [](const Tensor* a, const Tensor* b) { return a->name < b->name; });
+  const size_t step = bytes < kSmall ? 1 : (tensors.size() + kSamples - 1) / kSamples;
 
-  XXH3_state_t* state = XXH3_createState();
-  XXH3_64bits_reset(state);
-  hash_text(state, MappedFile(folder / "config.json").text());
-  const size_t step = (tensors.size() + kSampled - 1) / kSampled;
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> hash(XXH3_createState(),
+                                                                             XXH3_freeState);
+  if (!hash) throw std::bad_alloc();
+  XXH3_64bits_reset(hash.get());
+  hash_text(hash.get(), MappedFile(folder / "config.json").text());
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& tensor = *tensors[i];
-    hash_text(state, tensor.name);
-    hash_text(state, name_of(tensor.dtype));
-    hash_text(state, format_shape(tensor.shape));
+    hash_text(hash.get(), tensor.name);
+    hash_text(hash.get(), name_of(tensor.dtype));
+    hash_text(hash.get(), format_shape(tensor.shape));
     if (i % step == 0) {
-      const size_t bytes = std::min(kBytes, tensor.bytes);
-      XXH3_64bits_update(state, tensor.data + (tensor.bytes - bytes) / 2, bytes);
+      const size_t sample = std::min(kSampleBytes, tensor.bytes);
+      XXH3_64bits_update(hash.get(), tensor.data + (tensor.bytes - sample) / 2, sample);
     }
   }
-  const uint64_t hash = XXH3_64bits_digest(state);
-  XXH3_freeState(state);
-  return fmt::format("{:016x}", hash);
+  return fmt::format("{:016x}", XXH3_64bits_digest(hash.get()));
 }
 
 }  // namespace
 
 Model Model::open(const std::filesystem::path& folder) {
-  if (!std::filesystem::is_directory(folder)) throw Error("{}: not a checkpoint folder", folder.string());
+  std::error_code unreadable;
+  if (!std::filesystem::is_directory(folder, unreadable))
+    throw Error("{}: not a checkpoint folder", folder.string());
   auto state = std::make_unique<State>();
   state->folder = folder;
   state->config = read_config(folder);

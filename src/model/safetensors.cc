@@ -160,6 +160,10 @@ std::string_view header_text(const MappedFile& file) {
   }
   const std::string_view header = text.substr(sizeof length, length);
   if (!header.starts_with('{')) throw Error("{}: the header must begin with '{{'", name);
+  // The JSON parser would take it for the end.
+  if (const size_t at = header.find('\0'); at != header.npos) {
+    throw Error("{}: the header is not valid UTF-8 JSON (byte {} of it is 0)", name, at + 1);
+  }
   return header;
 }
 
@@ -230,7 +234,7 @@ void check_cover(const std::vector<Tensor>& tensors, std::span<const std::byte> 
   }
   for (const Tensor& tensor : tensors) {
     const size_t size = std::max<size_t>(size_of(tensor.dtype), 1);
-    if (reinterpret_cast<uintptr_t>(tensor.data) % size != 0) {
+    if (tensor.bytes > 0 && reinterpret_cast<uintptr_t>(tensor.data) % size != 0) {
       throw Error("{}: tensor \"{}\" of {} does not begin at a multiple of {} bytes", file, tensor.name,
                   name_of(tensor.dtype), size);
     }
@@ -255,6 +259,7 @@ SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
     return a.data != b.data ? a.data < b.data : a.bytes < b.bytes;
   });
   check_cover(result.tensors_, data, name);
+  result.by_name_.reserve(result.tensors_.size());
   for (size_t i = 0; i < result.tensors_.size(); ++i) result.by_name_.emplace(result.tensors_[i].name, i);
   return result;
 }

@@ -11,12 +11,13 @@ namespace committee::model {
 
 class Checkpoint;
 
-// down(silu(gate(x)) · up(x)): gate and up [width, d], down [d, width]. Where up begins at the byte after
-// gate's last the two are one [2·width, d] matrix.
+// down(silu(gate(x)) · up(x)): gate and up [width, d], down [d, width]. Where up has gate's dtype and begins
+// at the byte after gate's last the two are one [2·width, d] matrix.
 struct GatedFeedForward {
   Tensor gate, up, down;
 };
 
+// A Linear has a bias exactly where the config asks for one.
 struct AttentionWeights {
   Linear q, k, v, o;            // [heads·qk_dim, d], [kv_heads·…, d], …, [d, heads·v_dim]
   Tensor q_norm, k_norm;        // as ModelConfig::attention.qk_norm says
@@ -26,7 +27,7 @@ struct AttentionWeights {
 
 struct MoeWeights {
   Tensor router;           // [experts, d]
-  Tensor correction_bias;  // [experts] F32, or absent
+  Tensor correction_bias;  // [experts], or absent
   std::vector<GatedFeedForward> experts;
   GatedFeedForward shared;  // absent without shared experts
   Tensor shared_gate;       // [1, d], or absent
@@ -66,8 +67,9 @@ class Model {
   void drop(int layer) const;
   size_t layer_bytes(int layer) const;
 
-  // Of config.json and all tensor headers (names, dtypes, shapes, offsets) and a sample of every tensor's
-  // bytes: 16 hex digits.
+  // Of config.json, every tensor's name, dtype and shape, and some of the tensors' bytes: 16 hex digits that
+  // do not depend on the folder's name or the sharding. Computed at the first call, which reads a page or so
+  // of each tensor sampled: all of a checkpoint below 256 MB, else 64 of them. Thread-safe.
   const std::string& fingerprint() const;
 
  private:

@@ -1,10 +1,9 @@
-#include "model/weights.h"
-
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
 #include "base/error.h"
+#include "model/weights.h"
 
 namespace committee::model {
 namespace {
