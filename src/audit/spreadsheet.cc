@@ -1,0 +1,175 @@
+#include "audit/spreadsheet.h"
+
+#include <zip.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <pugixml.hpp>
+
+#include "base/csv.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
+
+namespace committee::audit {
+namespace {
+
+constexpr uint64_t kLargestPart = uint64_t{256} << 20;  // bytes of one unpacked part of an XLSX
+constexpr int kMostColumns = 16384;                     // of the format
+
+struct ZipClose {
+  void operator()(zip_t* zip) const { zip_discard(zip); }
+};
+
+class Workbook {
+ public:
+  explicit Workbook(const std::filesystem::path& path) : name_(path.string()) {
+    int code = 0;
+    zip_.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
+    if (!zip_) throw Error("{}: is no XLSX workbook: it cannot be opened as a zip archive", name_);
+  }
+
+  // A part of the archive as XML; nothing where it is not there.
+  std::optional<pugi::xml_document> part(const std::string& entry) const {
+    zip_stat_t stat;
+    zip_stat_init(&stat);
+    if (zip_stat(zip_.get(), entry.c_str(), 0, &stat) != 0) return std::nullopt;
+    if (!(stat.valid & ZIP_STAT_SIZE) || stat.size > kLargestPart) {
+      throw Error("{}: part {} unpacks to more than {} MiB", name_, entry, kLargestPart >> 20);
+    }
+    std::string text(stat.size, '\0');
+    const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(zip_fopen(zip_.get(), entry.c_str(), 0),
+                                                                 zip_fclose);
+    if (!file || zip_fread(file.get(), text.data(), text.size()) != static_cast<zip_int64_t>(text.size())) {
+      throw Error("{}: part {} cannot be unpacked", name_, entry);
+    }
+    std::optional<pugi::xml_document> document(std::in_place);
+    const auto parsed =
+        document->load_buffer(text.data(), text.size(), pugi::parse_default | pugi::parse_ws_pcdata);
+    if (!parsed) throw Error("{}: part {} is no XML: {}", name_, entry, parsed.description());
+    return document;
+  }
+
+  pugi::xml_document required(const std::string& entry) const {
+    auto document = part(entry);
+    if (!document) throw Error("{}: is no XLSX workbook: part {} is missing", name_, entry);
+    return *std::move(document);
+  }
+
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+  std::unique_ptr<zip_t, ZipClose> zip_;
+};
+
+// The text of a string item: its own, or that of its runs.
+std::string text_of(const pugi::xml_node& item) {
+  std::string text = item.child("t").text().get();
+  for (const auto& run : item.children("r")) text += run.child("t").text().get();
+  return text;
+}
+
+std::string first_sheet(const Workbook& book) {
+  const auto workbook = book.required("xl/workbook.xml");
+  const std::string id = workbook.child("workbook").child("sheets").child("sheet").attribute("r:id").value();
+  const auto relations = book.required("xl/_rels/workbook.xml.rels");
+  for (const auto& relation : relations.child("Relationships").children("Relationship")) {
+    if (relation.attribute("Id").value() != id) continue;
+    const std::string target = relation.attribute("Target").value();
+    return target.starts_with('/') ? target.substr(1) : "xl/" + target;
+  }
+  throw Error("{}: the workbook names no sheet", book.name());
+}
+
+// "BC12" → 54.
+int column_of(const std::string& reference, const std::string& name) {
+  int column = 0;
+  for (const char c : reference) {
+    if (c < 'A' || c > 'Z') break;
+    column = column * 26 + (c - 'A' + 1);
+    if (column > kMostColumns) throw Error("{}: cell {} is beyond the last column", name, reference);
+  }
+  return column - 1;
+}
+
+std::string value_of(const pugi::xml_node& cell, const std::vector<std::string>& shared,
+                     const std::string& name) {
+  const std::string type = cell.attribute("t").value();
+  if (type == "inlineStr") return text_of(cell.child("is"));
+  const std::string value = cell.child("v").text().get();
+  if (type != "s") return value;
+  const auto index = cell.child("v").text().as_ullong(~0ull);
+  if (index >= shared.size()) {
+    throw Error("{}: cell {} names a shared string that is not there", name, cell.attribute("r").value());
+  }
+  return shared[index];
+}
+
+Spreadsheet read_xlsx(const std::filesystem::path& path) {
+  const Workbook book(path);
+  std::vector<std::string> shared;
+  if (const auto strings = book.part("xl/sharedStrings.xml")) {
+    for (const auto& item : strings->child("sst").children("si")) shared.push_back(text_of(item));
+  }
+  const auto sheet = book.required(first_sheet(book));
+  Spreadsheet table{.name = book.name()};
+  int64_t line = 0;
+  for (const auto& row : sheet.child("worksheet").child("sheetData").children("row")) {
+    line = row.attribute("r").as_llong(line + 1);
+    Spreadsheet::Row cells{.line = line};
+    for (const auto& cell : row.children("c")) {
+      const std::string reference = cell.attribute("r").value();
+      const auto column =
+          static_cast<size_t>(reference.empty() ? static_cast<int>(cells.cells.size())
+                                                : std::max(0, column_of(reference, book.name())));
+      if (cells.cells.size() <= column) cells.cells.resize(column + 1);
+      cells.cells[column] = value_of(cell, shared, book.name());
+    }
+    const bool blank =
+        std::all_of(cells.cells.begin(), cells.cells.end(), [](const auto& c) { return c.empty(); });
+    if (blank) continue;
+    if (table.header.empty()) {
+      table.header = std::move(cells.cells);
+    } else {
+      table.rows.push_back(std::move(cells));
+    }
+  }
+  return table;
+}
+
+Spreadsheet read_csv(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  Spreadsheet table{.name = path.string(), .from_csv = true};
+  CsvReader reader(file.text(), table.name);
+  if (auto header = reader.next()) table.header = std::move(header->cells);
+  while (auto record = reader.next()) table.rows.push_back({record->line, std::move(record->cells)});
+  return table;
+}
+
+}  // namespace
+
+int Spreadsheet::column(const std::string& title) const {
+  const auto found = std::find(header.begin(), header.end(), title);
+  return found == header.end() ? -1 : static_cast<int>(found - header.begin());
+}
+
+Spreadsheet read_spreadsheet(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  if (extension != ".csv" && extension != ".xlsx") {
+    throw Error("{}: a table is a .csv or .xlsx file", path.string());
+  }
+  Spreadsheet table = extension == ".csv" ? read_csv(path) : read_xlsx(path);
+  if (table.header.empty()) throw Error("{}: is empty, a header was expected", table.name);
+  for (auto& row : table.rows) {
+    if (row.cells.size() > table.header.size()) {
+      throw Error("{}:{}: has {} cells, the header {}", table.name, row.line, row.cells.size(),
+                  table.header.size());
+    }
+    row.cells.resize(table.header.size());
+  }
+  return table;
+}
+
+}  // namespace committee::audit
