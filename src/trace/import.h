@@ -18,9 +18,9 @@ enum class Rows { kShare, kDistribution };
 
 struct ImportOptions {
   Existing existing = Existing::kRefuse;
-  std::optional<int> top_k;    // where the source does not say
-  std::optional<int> experts;  // likewise
-  std::optional<Rows> rows;    // npy only; kShare unless said
+  std::optional<int> top_k = {};    // where the source does not say
+  std::optional<int> experts = {};  // likewise
+  std::optional<Rows> rows = {};    // npy only; kShare unless said
 };
 
 struct ImportResult {

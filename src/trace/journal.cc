@@ -38,9 +38,11 @@ std::optional<ShardJournal> read_journal(const std::filesystem::path& folder, in
                    .samples = required_field<int64_t>(head, "samples", file)};
   journal.first_sample = required_field<int64_t>(head, "first_sample", file);
   if (journal.first_sample != range.first_sample || journal.shard.samples < 1 ||
-      journal.shard.samples > range.samples) {
-    throw Error("{}: holds {} samples from {} on where this run's shard has {} from {} on: the data changed",
-                file, journal.shard.samples, journal.first_sample, range.samples, range.first_sample);
+      journal.shard.samples > range.samples || journal.shard.rows > range.rows) {
+    throw Error(
+        "{}: holds {} rows of {} samples from {} on, this run's shard at most {} of {} from {} on: the data changed",
+        file, journal.shard.rows, journal.shard.samples, journal.first_sample, range.rows, range.samples,
+        range.first_sample);
   }
   journal.lines = text.substr(std::min(end + 1, text.size()));
   if (std::count(journal.lines.begin(), journal.lines.end(), '\n') != journal.shard.samples) {

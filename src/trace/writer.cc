@@ -43,38 +43,7 @@ std::unique_ptr<TraceWriter> TraceWriter::create(const std::filesystem::path& fo
   return writer;
 }
 
-std::unique_ptr<TraceWriter> TraceWriter::resume(const std::filesystem::path& folder, Manifest manifest,
-                                                 std::vector<int32_t> max_rows, const ShardLimits& limits) {
-  std::unique_ptr<TraceWriter> writer(
-      new TraceWriter(folder, std::move(manifest), std::move(max_rows), limits));
-  const auto path = folder / kManifestFile;
-  if (!std::filesystem::exists(path)) {
-    if (has_foreign_files(folder))
-      throw Error("{}: holds other files and no trace to resume", folder.string());
-    remove_trace_files(folder);
-    writer->start();
-    return writer;
-  }
-  const Manifest begun = parse_manifest(read_json(path), path.string());
-  if (const auto what = difference(begun, writer->manifest_); !what.empty()) {
-    throw Error("{}: cannot resume: {}", path.string(), what);
-  }
-  if (begun.complete) throw Error("{}: the trace is complete: nothing to resume", path.string());
-  writer->adopt_whole_shards();
-  return writer;
-}
-
 void TraceWriter::start() { write_file(folder_ / kManifestFile, manifest_text(manifest_)); }
-
-void TraceWriter::adopt_whole_shards() {
-  for (size_t shard = 0; shard < plan_.size(); ++shard) {
-    const auto index = static_cast<int64_t>(shard);
-    const auto journal = read_journal(folder_, index, plan_[shard]);
-    // A shard that adaptive sampling cut short is only whole if the run ends there again: recorded anew.
-    done_[shard] =
-        journal && journal->shard.samples == plan_[shard].samples && is_intact(folder_, journal->shard);
-  }
-}
 
 int64_t TraceWriter::shard_of(int64_t sample) const {
   if (sample < 0 || sample >= static_cast<int64_t>(max_rows_.size())) {
@@ -246,7 +215,17 @@ void TraceWriter::collect_samples(int64_t shards) {
   file.commit();
 }
 
+void TraceWriter::remove_journals() const {
+  for (size_t shard = 0; shard < plan_.size(); ++shard) {
+    std::filesystem::remove(folder_ / journal_file(static_cast<int64_t>(shard)));
+  }
+}
+
 Manifest TraceWriter::finish() {
+  if (manifest_.complete) {  // resumed as such
+    lock_.reset();
+    return manifest_;
+  }
   // Adaptive sampling may stop inside a shard.
   if (open_.size() == 1 && open_.begin()->second.added > 0) commit(open_.begin()->first);
   wait_for_commit();
@@ -258,7 +237,7 @@ Manifest TraceWriter::finish() {
   collect_samples(whole);
   manifest_.complete = true;
   write_file(folder_ / kManifestFile, manifest_text(manifest_));
-  for (int64_t shard = 0; shard < whole; ++shard) std::filesystem::remove(folder_ / journal_file(shard));
+  remove_journals();
   lock_.reset();
   return manifest_;
 }

@@ -96,6 +96,9 @@ class TraceWriter : public model::RoutingSink {
               const ShardLimits& limits);
   void start();
   void adopt_whole_shards();
+  void adopt_complete(const Manifest& begun);
+  void reopen(const Manifest& begun);
+  void remove_journals() const;
   int64_t shard_of(int64_t sample) const;
   OpenShard& open_shard(int64_t shard);
   void place_sample(const model::RecordedRows& rows, int64_t begin, int64_t end);
