@@ -41,12 +41,14 @@ void SampleReader::index(bool last_only, bool content_only) {
     for (int64_t r = 0; r < rows; ++r) {
       const bool counts = !content_only || block.content[r] != 0;
       if (entries_.empty() || entries_.back().id != block.sample[r]) {
-        entries_.push_back({base + r, base + r, 0, block.sample[r], block.token[r], block.token[r]});
+        entries_.push_back(
+            {base + r, base + r, 0, base + r, block.sample[r], block.token[r], block.token[r]});
       }
       Entry& entry = entries_.back();
       entry.end = base + r + 1;
       if (!counts) continue;
       if (entry.audited++ == 0) entry.first_token = block.token[r];
+      entry.last = base + r;
       entry.last_token = block.token[r];
     }
     shard_begin_.push_back(base + rows);
@@ -124,6 +126,11 @@ void SampleReader::add_executed(const float* probs, std::span<const uint16_t> id
   for (size_t i = 0; i < ids.size(); ++i) total += weight(i);
   if (!(total > 0)) return;
   for (size_t i = 0; i < ids.size(); ++i) out.executed[offset + ids[i]] += weight(i) / total;
+}
+
+trace::RowBlock SampleReader::last_row(int64_t sample, trace::Trace::Scratch& scratch) const {
+  const Place at = place(entries_[sample].last);
+  return trace_.read(at.shard, at.row, 1, scratch);
 }
 
 void SampleReader::drop(int64_t first, int64_t last) const {

@@ -54,13 +54,16 @@ class SampleReader {
   void read(int64_t sample, LayerRange layers, const SampleVectors& out,
             trace::Trace::Scratch& scratch) const;
 
+  // The last audited row of a sample, as recorded.
+  trace::RowBlock last_row(int64_t sample, trace::Trace::Scratch& scratch) const;
+
   // Hint: rows of the samples [first, last) are not needed again soon.
   void drop(int64_t first, int64_t last) const;
 
  private:
   struct Entry {
-    int64_t begin = 0, end = 0;  // global rows
-    int64_t audited = 0;
+    int64_t begin = 0, end = 0;     // global rows
+    int64_t audited = 0, last = 0;  // how many of them count, and which is the last that does
     int32_t id = 0, first_token = 0, last_token = 0;
   };
   struct Place {
