@@ -260,7 +260,7 @@ class Binder {
                                : !name.starts_with(prefix_) && !name.starts_with("lm_head.")) {
       return;
     }
-    throw Error("{}: tensor \"{}\" has no place in a {} model of this config", file, name,
+    throw Error("{}: tensor \"{}\" has no place in this {} model", file, name,
                 config_.model_type);
   }
 

@@ -41,4 +41,17 @@ void read_deepseek_experts(const ConfigReader& in, ModelConfig& out) {
   moe_from(in.count("first_k_dense_replace", 0), out);
 }
 
+void read_sigmoid_router(const ConfigReader& in, double scaling, int groups, int top_groups,
+                         ModelConfig& out) {
+  in.only("scoring_func", {"sigmoid"});
+  in.only("topk_method", {"noaux_tc"});
+  out.router.score = RouterScore::kSigmoid;
+  out.router.correction_bias = true;
+  out.router.normalize_top_k = in.flag("norm_topk_prob", true);
+  out.router.scaling = in.number("routed_scaling_factor", scaling);
+  out.router.groups = in.size("n_group", groups);
+  out.router.top_groups = in.size("topk_group", top_groups);
+  out.router.group_score = GroupScore::kSumOfTwoBest;
+}
+
 }  // namespace committee::model

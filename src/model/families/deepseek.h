@@ -11,4 +11,9 @@ void read_latent_attention(const ConfigReader& in, ModelConfig& out);
 // first_k_dense_replace.
 void read_deepseek_experts(const ConfigReader& in, ModelConfig& out);
 
+// DeepSeek-V3's router: sigmoid scores, a correction bias for the selection, groups by the sum of their two
+// best. The defaults are of routed_scaling_factor, n_group and topk_group.
+void read_sigmoid_router(const ConfigReader& in, double scaling, int groups, int top_groups,
+                         ModelConfig& out);
+
 }  // namespace committee::model

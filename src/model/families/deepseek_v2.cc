@@ -21,6 +21,6 @@ void describe(const ConfigReader& in, ModelConfig& out) {
 
 }  // namespace
 
-constexpr extern const Family kDeepseekV2 = {.model_type = "deepseek_v2", .describe = describe, .names = {}};
+extern constexpr Family kDeepseekV2 = {.model_type = "deepseek_v2", .describe = describe, .names = {}};
 
 }  // namespace committee::model

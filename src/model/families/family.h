@@ -1,6 +1,5 @@
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,8 +28,7 @@ struct Family {
   TensorNames names;
 };
 
-std::span<const Family* const> known_families();
-// Throws Error listing the known families.
+// The family of that name in the table (table.cc). Throws Error listing those it has.
 const Family& find_family(const std::string& model_type, const std::string& file);
 
 }  // namespace committee::model

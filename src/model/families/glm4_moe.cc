@@ -14,19 +14,11 @@ void describe(const ConfigReader& in, ModelConfig& out) {
   out.attention.qkv_bias = in.flag("attention_bias", false);
 
   read_deepseek_experts(in, out);
-  in.only("scoring_func", {"sigmoid"});
-  in.only("topk_method", {"noaux_tc"});
-  out.router.score = RouterScore::kSigmoid;
-  out.router.correction_bias = true;
-  out.router.normalize_top_k = in.flag("norm_topk_prob", true);
-  out.router.scaling = in.number("routed_scaling_factor", 1);
-  out.router.groups = in.size("n_group", 1);
-  out.router.top_groups = in.size("topk_group", 1);
-  out.router.group_score = GroupScore::kSumOfTwoBest;
+  read_sigmoid_router(in, 1, 1, 1, out);
 }
 
 }  // namespace
 
-constexpr extern const Family kGlm4Moe = {.model_type = "glm4_moe", .describe = describe, .names = {}};
+extern constexpr Family kGlm4Moe = {.model_type = "glm4_moe", .describe = describe, .names = {}};
 
 }  // namespace committee::model

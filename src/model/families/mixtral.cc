@@ -19,11 +19,11 @@ void describe(const ConfigReader& in, ModelConfig& out) {
 
 }  // namespace
 
-constexpr extern const Family kMixtral = {.model_type = "mixtral",
-                                          .describe = describe,
-                                          .names = {.block = {"block_sparse_moe", "mlp"},
-                                                    .gate = {"w1", "gate_proj"},
-                                                    .up = {"w3", "up_proj"},
-                                                    .down = {"w2", "down_proj"}}};
+extern constexpr Family kMixtral = {.model_type = "mixtral",
+                                    .describe = describe,
+                                    .names = {.block = {"block_sparse_moe", "mlp"},
+                                              .gate = {"w1", "gate_proj"},
+                                              .up = {"w3", "up_proj"},
+                                              .down = {"w2", "down_proj"}}};
 
 }  // namespace committee::model

@@ -25,6 +25,6 @@ void describe(const ConfigReader& in, ModelConfig& out) {
 
 }  // namespace
 
-constexpr extern const Family kOlmoe = {.model_type = "olmoe", .describe = describe, .names = {}};
+extern constexpr Family kOlmoe = {.model_type = "olmoe", .describe = describe, .names = {}};
 
 }  // namespace committee::model

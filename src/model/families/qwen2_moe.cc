@@ -23,7 +23,7 @@ void describe(const ConfigReader& in, ModelConfig& out) {
 
 }  // namespace
 
-constexpr extern const Family kQwen2Moe = {
+extern constexpr Family kQwen2Moe = {
     .model_type = "qwen2_moe", .describe = describe, .names = {.shared = {"shared_expert"}}};
 
 }  // namespace committee::model

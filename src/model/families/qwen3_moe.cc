@@ -21,6 +21,6 @@ void describe(const ConfigReader& in, ModelConfig& out) {
 
 }  // namespace
 
-constexpr extern const Family kQwen3Moe = {.model_type = "qwen3_moe", .describe = describe, .names = {}};
+extern constexpr Family kQwen3Moe = {.model_type = "qwen3_moe", .describe = describe, .names = {}};
 
 }  // namespace committee::model

@@ -16,8 +16,6 @@ constexpr const Family* kFamilies[] = {&kOlmoe,    &kQwen3Moe,   &kDeepseekV2, &
 
 }  // namespace
 
-std::span<const Family* const> known_families() { return kFamilies; }
-
 const Family& find_family(const std::string& model_type, const std::string& file) {
   std::vector<std::string_view> known;
   for (const Family* family : kFamilies) {
