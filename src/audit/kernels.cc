@@ -137,6 +137,51 @@ void Multiply(const float* a, size_t rows, size_t depth, const float* b, size_t 
   for (; row < rows; ++row) MultiplyRows<1>(a + row * depth, depth, b, columns, out + row * columns);
 }
 
+void Silhouettes(const SilhouetteInput& in, float* HWY_RESTRICT out) {
+  const hn::CappedTag<float, kLanes> f;
+  const hn::RebindToSigned<decltype(f)> d32;
+  const auto zero = hn::Zero(f);
+  for (size_t i = 0; i < in.rows; ++i) {
+    const auto offset = hn::Set(f, in.offset[i]);
+    for (size_t lane = 0; lane < kLanes; lane += hn::Lanes(f)) {
+      const auto label = hn::LoadU(d32, in.labels + i * kLanes + lane);
+      const auto copies = hn::LoadU(f, in.copies + i * kLanes + lane);
+      auto a = zero, size = zero, b = hn::Set(f, 1e30F);
+      for (size_t t = 0; t < in.domains; ++t) {
+        const auto product = hn::LoadU(f, in.products + (t * in.rows + i) * kLanes + lane);
+        const auto base = hn::LoadU(f, in.base + t * kLanes + lane);
+        const auto distance =
+            hn::Max(zero, hn::Sub(hn::Sub(offset, base), hn::Mul(product, hn::Set(f, 1 / in.counts[t]))));
+        const auto own = hn::RebindMask(f, hn::Eq(label, hn::Set(d32, static_cast<int32_t>(t))));
+        a = hn::IfThenElse(own, distance, a);
+        size = hn::IfThenElse(own, hn::Set(f, in.counts[t]), size);
+        b = hn::IfThenElse(own, b, hn::Min(b, distance));
+      }
+      const auto others = hn::Sub(size, copies);
+      const auto alone = hn::Le(others, zero);
+      a = hn::Div(hn::Mul(a, size), hn::IfThenElse(alone, hn::Set(f, 1.0F), others));
+      const auto most = hn::Max(a, b);
+      const auto undecided = hn::Or(alone, hn::Le(most, zero));
+      const auto s = hn::Div(hn::Sub(b, a), hn::IfThenElse(undecided, hn::Set(f, 1.0F), most));
+      hn::StoreU(hn::IfThenZeroElse(undecided, s), f, out + i * kLanes + lane);
+    }
+  }
+}
+
+void AddShifted(const float* HWY_RESTRICT row, size_t n, std::span<const int32_t> shifts,
+                float* HWY_RESTRICT sums) {
+  const hn::ScalableTag<float> f;
+  for (size_t r = 0; r < shifts.size(); ++r) {
+    const float* from = row + shifts[r];
+    float* to = sums + r * n;
+    size_t i = 0;
+    for (; i + hn::Lanes(f) <= n; i += hn::Lanes(f)) {
+      hn::StoreU(hn::Add(hn::LoadU(f, to + i), hn::LoadU(f, from + i)), f, to + i);
+    }
+    for (; i < n; ++i) to[i] += from[i];
+  }
+}
+
 }  // namespace committee::audit::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -150,6 +195,8 @@ HWY_EXPORT(Dot);
 HWY_EXPORT(Entropy);
 HWY_EXPORT(SumRows);
 HWY_EXPORT(Multiply);
+HWY_EXPORT(Silhouettes);
+HWY_EXPORT(AddShifted);
 
 void add_exact(std::span<const double> x, double* high, double* low) {
   HWY_DYNAMIC_DISPATCH(AddExact)(x, high, low);
@@ -165,6 +212,11 @@ void sum_rows(const float* tile, std::span<const int32_t> rows, double* out) {
 }
 void multiply(const float* a, size_t rows, size_t depth, const float* b, size_t columns, float* out) {
   HWY_DYNAMIC_DISPATCH(Multiply)(a, rows, depth, b, columns, out);
+}
+
+void silhouettes(const SilhouetteInput& input, float* out) { HWY_DYNAMIC_DISPATCH(Silhouettes)(input, out); }
+void add_shifted(const float* row, size_t n, std::span<const int32_t> shifts, float* sums) {
+  HWY_DYNAMIC_DISPATCH(AddShifted)(row, n, shifts, sums);
 }
 
 }  // namespace committee::audit::kernels

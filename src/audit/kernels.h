@@ -34,4 +34,25 @@ inline constexpr size_t kColumnBlock = 16;
 // out [rows, columns] = a [rows, depth] · b [depth, columns], float32. columns % kColumnBlock == 0.
 void multiply(const float* a, size_t rows, size_t depth, const float* b, size_t columns, float* out);
 
+// Replicates that the functions below take side by side.
+inline constexpr size_t kLanes = 16;
+
+// Silhouettes of some samples in kLanes replicates at once. With distance d(i,τ) = offset[i] - base[τ] -
+// products[τ,i]·inverse[τ] from sample i to domain τ's mean direction, its own domain's corrected for the
+// sample's own copies: out[i] = (b - a) / max(a, b), 0 where a domain holds nothing else.
+struct SilhouetteInput {
+  size_t rows, domains;
+  const float* products;  // [domains, rows, kLanes]
+  const float* offset;    // [rows]
+  const float* base;      // [domains, kLanes]
+  const float* counts;    // [domains] samples
+  const int32_t* labels;  // [rows, kLanes] domain of the sample
+  const float* copies;    // [rows, kLanes] how often the sample is drawn
+};
+void silhouettes(const SilhouetteInput& input, float* out);
+
+// sums[r, 0..n) += row[shifts[r] + (0..n)], r < shifts.size(): a row of 2n floats, doubled, shifted in
+// several ways.
+void add_shifted(const float* row, size_t n, std::span<const int32_t> shifts, float* sums);
+
 }  // namespace committee::audit::kernels

@@ -152,7 +152,7 @@ std::string repr(double x) {
 }
 
 std::vector<int> argsort(std::span<const double> values) {
-  constexpr int kSmall = 16;
+  constexpr int kSmall = 15;
   std::vector<int> order(values.size());
   std::iota(order.begin(), order.end(), 0);
   auto less = [&](int a, int b) { return values[a] < values[b]; };

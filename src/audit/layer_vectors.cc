@@ -1,0 +1,125 @@
+#include "audit/layer_vectors.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "audit/kernels.h"
+
+namespace committee::audit {
+namespace {
+
+constexpr int kReplicatesAtOnce = 8;  // of one tile, while it is in the cache
+
+}  // namespace
+
+std::span<const float> LayerVectors::of(VectorKind kind, int layer, int64_t samples, int experts) const {
+  const auto& all = kind == VectorKind::kRouting ? routing : kind == VectorKind::kExecuted ? executed : slots;
+  const int64_t size = samples * experts;
+  return std::span(all).subspan((layer - range.first) * size, size);
+}
+
+LayerVectors load_vectors(const SampleReader& reader, Wanted wanted, LayerRange range, ThreadPool& pool) {
+  const int64_t experts = reader.experts(), samples = reader.size();
+  LayerVectors vectors{range, wanted, {}, {}, {}};
+  const int64_t size = range.count * samples * experts;
+  if (wanted.routing) vectors.routing.resize(size);
+  if (wanted.executed) vectors.executed.resize(size);
+  if (wanted.slots) vectors.slots.resize(size);
+  for_each_vector(reader, wanted, range, pool, [&](int64_t sample, int layer, const SampleVectors& v) {
+    const int64_t at = (layer * samples + sample) * experts;
+    for (auto [from, to] : {std::pair{v.routing, &vectors.routing}, std::pair{v.executed, &vectors.executed},
+                            std::pair{v.slots, &vectors.slots}}) {
+      if (from == nullptr) continue;
+      std::transform(from, from + experts, to->begin() + at, [](double x) { return static_cast<float>(x); });
+    }
+  });
+  return vectors;
+}
+
+TileMatrix::TileMatrix(int64_t rows, int columns)
+    : rows_(rows),
+      tiles_(static_cast<int>((columns + stride() - 1) / stride())),
+      data_(rows * tiles_ * stride()) {}
+
+int64_t TileMatrix::stride() { return static_cast<int64_t>(kernels::kTileWidth); }
+int TileMatrix::width() const { return static_cast<int>(tiles_ * stride()); }
+
+float& TileMatrix::at(int64_t row, int column) {
+  return data_[(column / stride() * rows_ + row) * stride() + column % stride()];
+}
+
+std::vector<double> TileMatrix::segment_sums(std::span<const int32_t> lists, int count,
+                                             std::span<const int64_t> starts, ThreadPool& pool) const {
+  const int64_t segments = static_cast<int64_t>(starts.size()) - 1,
+                blocks = (count + kReplicatesAtOnce - 1) / kReplicatesAtOnce;
+  std::vector<double> sums(count * segments * width());
+  pool.for_each(tiles_ * blocks, [&](int64_t item, int) {
+    const int64_t t = item / blocks, first = item % blocks * kReplicatesAtOnce;
+    const int64_t last = std::min<int64_t>(count, first + kReplicatesAtOnce);
+    for (int64_t r = first; r < last; ++r) {
+      const auto list = lists.subspan(r * rows_, rows_);
+      for (int64_t s = 0; s < segments; ++s) {
+        kernels::sum_rows(tile(static_cast<int>(t)), list.subspan(starts[s], starts[s + 1] - starts[s]),
+                          &sums[(r * segments + s) * width() + t * stride()]);
+      }
+    }
+  });
+  return sums;
+}
+
+LayerPack::LayerPack(const LayerVectors& vectors, int layer, const SampleReader& reader, Eci eci)
+    : experts(reader.experts()),
+      contributions(reader.size(), experts),
+      geometry(reader.size(), experts + 1),
+      slots(reader.size(), experts + 1),
+      has_slots(vectors.held.slots),
+      has_entropy(vectors.held.routing && geometry_kind(reader) == VectorKind::kRouting) {
+  const int64_t samples = reader.size();
+  const auto source = vectors.of(kind_of(eci), layer, samples, experts);
+  const auto directions = vectors.of(geometry_kind(reader), layer, samples, experts);
+  std::vector<double> wide(experts);
+  for (int64_t i = 0; i < samples; ++i) {
+    const float scale = eci == Eci::kFrequency ? 1 / static_cast<float>(reader.rows(i)) : 1;
+    for (int e = 0; e < experts; ++e) contributions.at(i, e) = source[i * experts + e] * scale;
+    if (has_slots) {
+      const auto counts = vectors.of(VectorKind::kSlots, layer, samples, experts);
+      for (int e = 0; e < experts; ++e) slots.at(i, e) = counts[i * experts + e];
+    }
+    if (has_entropy) {
+      std::copy_n(&directions[i * experts], experts, wide.begin());
+      slots.at(i, experts) = static_cast<float>(kernels::entropy(wide));
+    }
+  }
+  pack_geometry(directions);
+}
+
+void LayerPack::pack_geometry(std::span<const float> vectors) {
+  const auto samples = static_cast<int64_t>(vectors.size()) / experts;
+  std::vector<double> norms(samples);
+  center.assign(experts, 0.0);
+  for (int64_t i = 0; i < samples; ++i) {
+    double square = 0;
+    for (int e = 0; e < experts; ++e)
+      square += static_cast<double>(vectors[i * experts + e]) * vectors[i * experts + e];
+    norms[i] = std::sqrt(square);
+    has_geometry = has_geometry && square > 0;
+    if (!has_geometry) return;
+    for (int e = 0; e < experts; ++e) center[e] += vectors[i * experts + e] / norms[i];
+  }
+  for (double& m : center) m /= static_cast<double>(samples);
+  centered.resize(vectors.size());
+  offset.resize(samples);
+  for (int64_t i = 0; i < samples; ++i) {
+    double square = 0, along = 0;
+    for (int e = 0; e < experts; ++e) {
+      const double x = vectors[i * experts + e] / norms[i] - center[e];
+      square += x * x;
+      along += x * center[e];
+      centered[i * experts + e] = geometry.at(i, e) = static_cast<float>(x);
+    }
+    geometry.at(i, experts) = static_cast<float>(square);
+    offset[i] = static_cast<float>(square + along);
+  }
+}
+
+}  // namespace committee::audit
