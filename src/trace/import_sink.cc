@@ -19,20 +19,7 @@ Manifest with_version(Manifest manifest) {
 
 ImportSink::ImportSink(const std::filesystem::path& output, const Manifest& manifest,
                        std::vector<int32_t> max_rows, Existing existing)
-    : output_(output),
-      existed_(std::filesystem::exists(output)),
-      writer_(TraceWriter::create(output, with_version(manifest), std::move(max_rows), existing)) {}
-
-ImportSink::~ImportSink() {
-  if (!writer_) return;
-  writer_.reset();
-  try {
-    remove_trace_files(output_);
-    if (!existed_) std::filesystem::remove(output_);
-  } catch (const std::exception&) {
-    // The error that led here is the one to report; what stays says that it is not complete.
-  }
-}
+    : trace_(output, with_version(manifest), std::move(max_rows), existing) {}
 
 void ImportSink::add(const SampleInfo& info, const SampleRows& rows) {
   const size_t count = rows.position.size();
@@ -41,22 +28,18 @@ void ImportSink::add(const SampleInfo& info, const SampleRows& rows) {
                                  .position = rows.position,
                                  .token = rows.token,
                                  .content = std::vector<uint8_t>(count, 1)};
-    writer_->begin_chunk(recorded);
-    writer_->record_rows({.first_row = 0,
-                          .rows = static_cast<int64_t>(count),
-                          .probs = rows.probs,
-                          .topk_id = rows.topk_id,
-                          .topk_weight = rows.topk_weight});
-    writer_->end_chunk();
+    trace_.writer().begin_chunk(recorded);
+    trace_.writer().record_rows({.first_row = 0,
+                                 .rows = static_cast<int64_t>(count),
+                                 .probs = rows.probs,
+                                 .topk_id = rows.topk_id,
+                                 .topk_weight = rows.topk_weight});
+    trace_.writer().end_chunk();
   }
-  writer_->add_samples(samples_++, std::span(&info, 1));
+  trace_.writer().add_samples(samples_++, std::span(&info, 1));
 }
 
-Manifest ImportSink::finish() {
-  auto manifest = writer_->finish();
-  writer_.reset();
-  return manifest;
-}
+Manifest ImportSink::finish() { return trace_.finish(); }
 
 void take_top_k(std::span<const float> scores, std::span<uint16_t> ids, std::span<float> weights) {
   std::vector<uint16_t> order(scores.size());

@@ -1,13 +1,12 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "trace/import.h"
-#include "trace/writer.h"
+#include "trace/whole_trace.h"
 
 namespace committee::trace {
 
@@ -17,9 +16,6 @@ class ImportSink {
   // max_rows as TraceWriter::create() takes it.
   ImportSink(const std::filesystem::path& output, const Manifest& manifest, std::vector<int32_t> max_rows,
              Existing existing);
-  ImportSink(const ImportSink&) = delete;
-  ImportSink& operator=(const ImportSink&) = delete;
-  ~ImportSink();
 
   // The rows of the next sample: token -1 where the source has none; probs [rows, L, E], topk_id and
   // topk_weight [rows, L, k], empty where the recording lacks them.
@@ -34,9 +30,7 @@ class ImportSink {
   Manifest finish();
 
  private:
-  std::filesystem::path output_;
-  bool existed_;
-  std::unique_ptr<TraceWriter> writer_;
+  WholeTrace trace_;
   int64_t samples_ = 0;
 };
 

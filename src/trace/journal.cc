@@ -40,7 +40,8 @@ std::optional<ShardJournal> read_journal(const std::filesystem::path& folder, in
   if (journal.first_sample != range.first_sample || journal.shard.samples < 1 ||
       journal.shard.samples > range.samples || journal.shard.rows > range.rows) {
     throw Error(
-        "{}: holds {} rows of {} samples from {} on, this run's shard at most {} of {} from {} on: the data changed",
+        "{}: holds {} rows of {} samples from {} on, this run's shard at most {} of {} from {} on: the data "
+        "changed",
         file, journal.shard.rows, journal.shard.samples, journal.first_sample, range.rows, range.samples,
         range.first_sample);
   }

@@ -44,8 +44,10 @@ struct RecordingInfo {
       options;                     // every option that shaped the records, name and value
   std::string source = "capture";  // or the import's kind
   Executed executed = Executed::kIdsAndWeights;
-  std::string data_fingerprint;            // of the prompts and their order, as the recorder made it
+  std::string data_fingerprint;            // of the samples and their order: fingerprint.h
   std::vector<std::string> group_columns;  // names in SampleInfo::columns
+  int sample_rows_bound =
+      0;  // the most rows of any sample where that is what max_rows said of each (generated)
 };
 
 // One line of samples.jsonl.

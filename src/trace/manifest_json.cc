@@ -167,6 +167,7 @@ std::string manifest_text(const Manifest& manifest) {
                        {"positions", recording.positions},
                        {"record", name_of(kRecords, recording.record)},
                        {"dtype", name_of(kDtypes, recording.dtype)},
+                       {"sample_rows_bound", recording.sample_rows_bound},
                        {"executed", name_of(kExecuted, recording.executed)},
                        {"allowed_eci", recording.allowed_eci},
                        {"options", options_json(recording)}};
@@ -203,6 +204,7 @@ Manifest parse_manifest(const Json& json, const std::string& file) {
   recording.positions = required_field<std::string>(how, "positions", file);
   recording.record = value_of(kRecords, how, "record", file);
   recording.dtype = value_of(kDtypes, how, "dtype", file);
+  recording.sample_rows_bound = required_field<int>(how, "sample_rows_bound", file);
   recording.executed = value_of(kExecuted, how, "executed", file);
   recording.allowed_eci = strings_at(how, "allowed_eci", file);
   const Json& options = required_child(how, "options", file);
@@ -279,7 +281,7 @@ std::string difference(const Manifest& found, const Manifest& wanted) {
   const auto& [old_model, model] = std::tie(found.model, wanted.model);
   const auto& [before, now] = std::tie(found.recording, wanted.recording);
   const auto flag = [](bool value) { return std::string(value ? "yes" : "no"); };
-  const std::array<std::array<std::string, 3>, 19> pairs = {{
+  const std::array<std::array<std::string, 3>, 20> pairs = {{
       {"tool version", found.tool_version, wanted.tool_version},
       {"model", old_model.name, model.name},
       {"model type", old_model.model_type, model.model_type},
@@ -298,6 +300,8 @@ std::string difference(const Manifest& found, const Manifest& wanted) {
       {"record", name_of(kRecords, before.record), name_of(kRecords, now.record)},
       {"record's dtype", name_of(kDtypes, before.dtype), name_of(kDtypes, now.dtype)},
       {"recorded executed sets", name_of(kExecuted, before.executed), name_of(kExecuted, now.executed)},
+      {"bound on a sample's rows", std::to_string(before.sample_rows_bound),
+       std::to_string(now.sample_rows_bound)},
       {"source", before.source, now.source},
       {"eci kinds", fmt::format("{}", fmt::join(before.allowed_eci, " ")),
        fmt::format("{}", fmt::join(now.allowed_eci, " "))},

@@ -76,8 +76,8 @@ Shard open_shard(const std::filesystem::path& path, const ShardInfo& info, const
   return shard;
 }
 
-// Rows by sample, then position, of the shard's own samples.
-void check_order(const Shard& shard) {
+// Rows must be by sample, then position, of the shard's own samples; counts them.
+void check_order(const Shard& shard, std::span<int32_t> sample_rows) {
   const std::string name = shard.file.path().string();
   const auto sample = values<int32_t>(shard.sample, 0, shard.rows);
   const auto position = values<int32_t>(shard.position, 0, shard.rows);
@@ -92,6 +92,7 @@ void check_order(const Shard& shard) {
     if (row > 0 && std::pair(sample[row], position[row]) <= std::pair(sample[row - 1], position[row - 1])) {
       throw Error("{}: row {} breaks the order by sample, then position", name, row);
     }
+    ++sample_rows[static_cast<size_t>(sample[row])];
   }
 }
 
@@ -168,6 +169,7 @@ struct Trace::State {
   RecordShape shape;
   std::vector<SampleInfo> samples;
   std::vector<Shard> shards;
+  std::vector<int32_t> sample_rows;
   int64_t rows = 0;
 
   const Shard& shard(int64_t index) const { return shards.at(static_cast<size_t>(index)); }
@@ -206,8 +208,9 @@ Trace Trace::open(const std::filesystem::path& folder) {
   const std::string file = path.string();
   Manifest manifest = parse_manifest(read_json(path), file);
   if (!manifest.complete) throw Error("{}: the trace is not complete: finish it with --resume", file);
-  auto state = std::make_unique<State>(State{folder, manifest, RecordShape(manifest), {}, {}, 0});
+  auto state = std::make_unique<State>(State{folder, manifest, RecordShape(manifest), {}, {}, {}, 0});
   state->samples = read_samples(folder / kSamplesFile, state->manifest.samples);
+  state->sample_rows.resize(state->samples.size());
   int64_t first_sample = 0;
   for (const auto& info : state->manifest.shards) {
     const auto expected = shard_file(std::ssize(state->shards));
@@ -218,7 +221,7 @@ Trace Trace::open(const std::filesystem::path& folder) {
     }
     state->shards.push_back(open_shard(folder / info.file, info, state->shape));
     state->shards.back().first_sample = first_sample;
-    check_order(state->shards.back());
+    check_order(state->shards.back(), state->sample_rows);
     first_sample += info.samples;
     state->rows += info.rows;
   }
@@ -234,6 +237,8 @@ const std::vector<SampleInfo>& Trace::samples() const { return state_->samples; 
 int64_t Trace::rows() const { return state_->rows; }
 int64_t Trace::shards() const { return std::ssize(state_->shards); }
 int64_t Trace::shard_rows(int64_t shard) const { return state_->shard(shard).rows; }
+int64_t Trace::first_sample(int64_t shard) const { return state_->shard(shard).first_sample; }
+std::span<const int32_t> Trace::sample_rows() const { return state_->sample_rows; }
 
 RowBlock Trace::read(int64_t shard, int64_t first, int64_t count, Scratch& scratch) const {
   const auto& from = state_->shard(shard);

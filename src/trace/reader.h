@@ -33,9 +33,12 @@ class Trace {
   const std::filesystem::path& folder() const;
   const Manifest& manifest() const;
   const std::vector<SampleInfo>& samples() const;  // index = RowBlock::sample's values
+  std::span<const int32_t> sample_rows() const;    // how many rows each has
   int64_t rows() const;
   int64_t shards() const;
   int64_t shard_rows(int64_t shard) const;
+  int64_t first_sample(
+      int64_t shard) const;  // a shard holds all rows of manifest().shards[shard].samples samples
 
   // Rows [first, first + count) of a shard. Spans live as long as the block's buffers: `scratch` keeps
   // widened values and may be reused for the next call. Thread-safe for distinct scratch.
