@@ -135,9 +135,10 @@ bool is_letter(std::string_view cell) { return cell.size() == 1 && cell[0] >= 'A
 
 bool is_mmlu_header(const Names& cells) { return cells.front() == "question" && cells.back() == "answer"; }
 
-// A question, at least two choices and an answer's letter.
+// A question, at least two choices and an answer's letter; not a header that ends in a column "D".
 bool is_mmlu_row(const Names& cells) {
-  return cells.size() >= kMinChoices + 2 && cells.size() <= kMaxChoices + 2 && is_letter(cells.back());
+  return !column(cells, "question") && !column(cells, "text") && cells.size() >= kMinChoices + 2 &&
+         cells.size() <= kMaxChoices + 2 && is_letter(cells.back());
 }
 
 Names mmlu_header(size_t columns) {
@@ -156,8 +157,7 @@ void read_csv(const Source& source, const RecordSink& sink) {
   auto row = reader.next();
   if (!row) return;
   const Place top{name, row->line};
-  const bool headless =
-      source.format == Format::kMmlu && !column(row->cells, "question") && is_mmlu_row(row->cells);
+  const bool headless = source.format == Format::kMmlu && is_mmlu_row(row->cells);
   const Layout layout(headless ? mmlu_header(row->cells.size()) : row->cells, top);
   if (!headless) row = reader.next();
   for (; row; row = reader.next()) {

@@ -167,7 +167,9 @@ TEST_F(Load, ALimitDrawsEverySampleAlike) {
   EXPECT_LT(*std::max_element(drawn.begin(), drawn.end()), 75);
 }
 
-TEST_F(Load, TheSameSamplesForASeedForever) { EXPECT_THAT(limited(texts("a", 30), 3, 7), ElementsAre("a-5", "a-26", "a-28")); }
+TEST_F(Load, TheSameSamplesForASeedForever) {
+  EXPECT_THAT(limited(texts("a", 30), 3, 7), ElementsAre("a-5", "a-26", "a-28"));
+}
 
 TEST_F(Load, WhatALimitLeavesOutIsStillChecked) {
   EXPECT_THAT(refusal({.path = write("d.jsonl", texts("a", 30) + texts("a", 1)), .limit = 1}),

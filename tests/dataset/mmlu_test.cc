@@ -102,6 +102,10 @@ TEST_F(Mmlu, ColumnsOfTheirOwnGoBeforeTheFilesName) {
 TEST_F(Mmlu, AFolderOfOtherCsvFilesIsNotMmlu) {
   write("other/my_test.csv", "domain,text\nd,t\n");
   EXPECT_THAT(load({.path = folder_ / "other"}).domains, ElementsAre("d"));
+  write("other/my_test.csv", "domain,question,A,B\nd,q,x,y\n");
+  EXPECT_THAT(load({.path = folder_ / "other"}).domains, ElementsAre("d"));
+  EXPECT_THAT(load({.path = folder_ / "other/my_test.csv"}).domains, ElementsAre("d"));
+  EXPECT_EQ(refusal("_test.csv", "q,a,b,A\n"), "_test.csv: the file's name holds no subject");
 }
 
 }  // namespace
