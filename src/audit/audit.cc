@@ -6,6 +6,7 @@
 #include "audit/assemble.h"
 #include "audit/grouping.h"
 #include "audit/observe.h"
+#include "audit/resample.h"
 #include "audit/sample_reader.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
@@ -81,6 +82,7 @@ AuditResult audit(const trace::Trace& trace, const AuditOptions& options) {
                                            specific_domains(observations[l], options), domains));
   }
   add_summaries(result);
+  resample(result, reader, grouping, rules, pool);
   return result;
 }
 

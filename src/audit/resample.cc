@@ -1,0 +1,115 @@
+#include "audit/resample.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "audit/annotate.h"
+#include "audit/layer_vectors.h"
+#include "audit/replicates.h"
+#include "audit/shuffle.h"
+
+namespace committee::audit {
+namespace {
+
+class Resampler {
+ public:
+  Resampler(AuditResult& result, const SampleReader& reader, const Grouping& grouping, const Rules& rules,
+            ThreadPool& pool)
+      : result_(result),
+        options_(result.options),
+        reader_(reader),
+        grouping_(grouping),
+        rules_(rules),
+        pool_(pool) {
+    wanted_ = {.routing = geometry_kind(reader) == VectorKind::kRouting,
+               .executed = options_.eci == Eci::kExecuted,
+               .slots = options_.bootstrap > 0 || kind_of(options_.eci) == VectorKind::kSlots ||
+                        geometry_kind(reader) == VectorKind::kSlots};
+    const int64_t budget = options_.memory / 8;
+    auto draws = [&](Scheme scheme, int replicates) {
+      return replicates > 0
+                 ? std::optional<Draws>(
+                       std::in_place, ResamplePlan(grouping, scheme, replicates, options_.seed), budget, pool)
+                 : std::nullopt;
+    };
+    bootstrap_ = draws(Scheme::kBootstrap, options_.bootstrap);
+    permutation_ = draws(Scheme::kPermutation, grouping.domains.size() > 1 ? options_.permutations : 0);
+    nested_ = draws(Scheme::kNested, grouping.groups.empty() || !permutation_ ? 0 : options_.permutations);
+  }
+
+  void run() {
+    const int group = layers_at_once();
+    for (int first = 0; first < reader_.layers(); first += group) {
+      const LayerRange range{first, std::min(group, reader_.layers() - first)};
+      const LayerVectors vectors = load_vectors(reader_, wanted_, range, pool_);
+      for (int layer = first; layer < first + range.count; ++layer) run_layer(vectors, layer);
+    }
+    annotate_summaries(result_, bootstrap_scalars_, permuted_scalars_);
+  }
+
+ private:
+  int layers_at_once() const {
+    const int64_t kinds = wanted_.routing + wanted_.executed + wanted_.slots;
+    const int64_t vectors = std::max<int64_t>(1, reader_.size() * reader_.experts() * 4);
+    // One layer is packed four times over beside the vectors; the draws have their own eighths.
+    const int64_t left = options_.memory - options_.memory * 3 / 8 - 4 * vectors;
+    return static_cast<int>(std::clamp<int64_t>(left / (vectors * kinds), 1, reader_.layers()));
+  }
+
+  void run_layer(const LayerVectors& vectors, int index) {
+    LayerResult& layer = result_.layers[index];
+    const ReplicateRequest request{rules_, layer.specific_domains, options_.silhouette_replicates};
+    if (bootstrap_ || permutation_) {
+      const LayerPack pack(vectors, index, reader_, options_.eci);
+      if (bootstrap_) {
+        ReplicateTable table = replicate(pack, *bootstrap_, grouping_, request, pool_);
+        annotate_bootstrap(layer, table, pool_);
+        bootstrap_scalars_.push_back(std::move(table.scalars));
+      }
+      if (permutation_) {
+        ReplicateTable table = replicate(pack, *permutation_, grouping_, request, pool_);
+        annotate_permuted(layer, table, pool_);
+        permuted_scalars_.push_back(std::move(table.scalars));
+      }
+      if (nested_) annotate_nested(layer, replicate(pack, *nested_, grouping_, request, pool_));
+    }
+    if (options_.expert_shuffles > 0) shuffle(vectors, index);
+  }
+
+  void shuffle(const LayerVectors& vectors, int index) {
+    std::vector<float> scale(reader_.size(), 1.0F);
+    if (options_.eci == Eci::kFrequency) {
+      for (int64_t i = 0; i < reader_.size(); ++i) scale[i] = 1 / static_cast<float>(reader_.rows(i));
+    }
+    const ShuffleInput input{vectors.of(kind_of(options_.eci), index, reader_.size(), reader_.experts()),
+                             scale,
+                             grouping_,
+                             rules_,
+                             result_.layers[index].specific_domains,
+                             options_.expert_shuffles,
+                             index,
+                             options_.seed};
+    result_.layers[index].shuffle = shuffle_experts(input, pool_);
+  }
+
+  AuditResult& result_;
+  const AuditOptions& options_;
+  const SampleReader& reader_;
+  const Grouping& grouping_;
+  Rules rules_;
+  ThreadPool& pool_;
+  Wanted wanted_;
+  std::optional<Draws> bootstrap_, permutation_, nested_;
+  std::vector<std::vector<Scalars>> bootstrap_scalars_, permuted_scalars_;  // [L][R]
+};
+
+}  // namespace
+
+void resample(AuditResult& result, const SampleReader& reader, const Grouping& grouping, const Rules& rules,
+              ThreadPool& pool) {
+  const AuditOptions& options = result.options;
+  if (options.bootstrap == 0 && options.permutations == 0 && options.expert_shuffles == 0) return;
+  Resampler(result, reader, grouping, rules, pool).run();
+}
+
+}  // namespace committee::audit
