@@ -75,6 +75,7 @@ void Decoder::release(int index) const {
 }
 
 void Decoder::embed(std::span<const int32_t> tokens, const Matrix& to) {
+  const auto timing = machine.stopwatch.time(Op::kEmbed);
   const Tensor& embedding = model.weights().embedding;
   const int64_t d = config().d_model;
   machine.pool.for_ranges(static_cast<int64_t>(tokens.size()), 64, [&](int64_t begin, int64_t end, int) {
@@ -85,6 +86,7 @@ void Decoder::embed(std::span<const int32_t> tokens, const Matrix& to) {
 
 void Decoder::logits(const Matrix& from, int64_t rows,
                      const std::function<void(int64_t row, std::span<const float> logits)>& take) {
+  const auto timing = machine.stopwatch.time(Op::kLogits);
   const int64_t d = config().d_model, vocab = config().vocab;
   const int64_t most = std::max<int64_t>(1, static_cast<int64_t>(kLogitBytes / sizeof(float)) / vocab);
   const std::vector<float> norm = load_all(model.weights().final_norm);

@@ -66,6 +66,7 @@ Work Engine::prefill(std::span<const Sequence> sequences, std::span<const Varian
   if (variants.empty()) return work;
   work.tokens = progress.total_tokens * static_cast<int64_t>(variants.size());
   const ChunkCost cost = prefill_cost(state_->decoder, variants, state_->memory);
+  const auto before = state_->decoder.machine.stopwatch.seconds();
   int64_t done = 0, layer_rows = 0;
   int layers = 1;
   for (size_t begin = 0; begin < sequences.size();) {
@@ -84,6 +85,8 @@ Work Engine::prefill(std::span<const Sequence> sequences, std::span<const Varian
     begin = end;
   }
   work.rows = layer_rows / layers;
+  for (size_t op = 0; op < before.size(); ++op)
+    work.seconds.emplace_back(kOpNames[op], state_->decoder.machine.stopwatch.seconds()[op] - before[op]);
   return work;
 }
 

@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -43,9 +45,11 @@ using OnProgress = std::function<void(const Progress&)>;  // may be empty
 // What a pass took.
 struct Work {
   int64_t tokens = 0;  // of the prompts, times the variants
-  int64_t rows = 0;    // computed: a prefix that several prompts share counts once; summed over layers /
-                       // layers, so that layers that variants share count once
+  // Computed: a prefix that several prompts share counts once, and so do the layers that variants share (the
+  // sum over layers, divided by the number of layers).
+  int64_t rows = 0;
   int64_t chunks = 0;
+  std::vector<std::pair<std::string, double>> seconds;  // by part of the pass
 };
 
 struct EngineOptions {

@@ -5,6 +5,7 @@
 #include "base/thread_pool.h"
 #include "engine/buffer.h"
 #include "engine/matmul.h"
+#include "engine/stopwatch.h"
 
 namespace committee::engine {
 
@@ -22,6 +23,7 @@ struct Machine {
   Compute compute;
   ThreadPool pool;
   std::vector<Worker> workers;
+  Stopwatch stopwatch;
 
   Worker& worker(int index) { return workers[static_cast<size_t>(index)]; }
 };

@@ -18,6 +18,7 @@ constexpr int64_t kBlock = 512;  // rows that are held in float32 at a time
 
 const Routing& FeedForward::route(const model::LayerWeights& layer, const TokenRows& tokens,
                                   const std::vector<LayerPolicy>& lanes) {
+  const auto timing = machine_.stopwatch.time(Op::kRouter);
   const int64_t d = config_.d_model, rows = tokens.rows;
   int slots = 0;
   for (const LayerPolicy& policy : lanes) slots = std::max(slots, policy.top_k);
@@ -80,14 +81,19 @@ void FeedForward::select(const model::LayerWeights& layer, const std::vector<Lay
 
 void FeedForward::add_routed(const model::LayerWeights& layer, const TokenRows& tokens) {
   const Selection selection{routing_.rows, routing_.slots, routing_.ids, routing_.weights};
-  add_experts(machine_, layer.moe.experts, x_, selection, tokens.hidden, outputs_);
+  {
+    const auto timing = machine_.stopwatch.time(Op::kExperts);
+    add_experts(machine_, layer.moe.experts, x_, selection, tokens.hidden, outputs_);
+  }
   if (!layer.moe.shared.gate) return;
   const float* scales =
       layer.moe.shared_gate ? reinterpret_cast<const float*>(shared_scale_.data()) : nullptr;
+  const auto timing = machine_.stopwatch.time(Op::kDense);
   add_feed_forward(machine_, layer.moe.shared, x_, tokens.rows, scales, tokens.hidden, middle_);
 }
 
 void FeedForward::add_dense(const model::LayerWeights& layer, const TokenRows& tokens) {
+  const auto timing = machine_.stopwatch.time(Op::kDense);
   const int64_t d = config_.d_model;
   x_ = {normed_.reserve(static_cast<size_t>(tokens.rows * d) * size_of(machine_.compute)), machine_.compute,
         d};

@@ -17,12 +17,13 @@ enum class MaskMode {
 // How tokens are routed where that differs from the model's own way (METHOD 7 and 8). Layers are the
 // checkpoint's own ids.
 struct RoutingPolicy {
-  std::optional<int> top_k;                // experts executed a token, in every MoE layer
-  std::map<int, std::vector<int>> masked;  // layer: expert ids
+  std::optional<int> top_k = {};                // experts executed a token, in every MoE layer
+  std::map<int, std::vector<int>> masked = {};  // layer: expert ids
   MaskMode mask_mode = MaskMode::kRenormalize;
-  std::map<int, std::vector<int>> always;  // layer: experts executed for every token, the other slots by rank
-  std::map<int, std::vector<float>>
-      selection_bias;  // layer: [experts] added to the scores for selection only
+  std::map<int, std::vector<int>> always =
+      {};  // layer: experts executed for every token, the other slots by rank
+  std::map<int, std::vector<float>> selection_bias =
+      {};  // layer: [experts] added to the scores for selection only
 
   bool operator==(const RoutingPolicy&) const = default;
 };
@@ -30,10 +31,10 @@ struct RoutingPolicy {
 // The same for one layer.
 struct LayerPolicy {
   int top_k = 0;
-  std::vector<int> masked;  // ascending, each once; so is `always`
+  std::vector<int> masked = {};  // ascending, each once; so is `always`
   MaskMode mask_mode = MaskMode::kRenormalize;
-  std::vector<int> always;
-  std::vector<float> selection_bias;  // [experts] or empty
+  std::vector<int> always = {};
+  std::vector<float> selection_bias = {};  // [experts] or empty
 
   bool operator==(const LayerPolicy&) const = default;
 };

@@ -115,6 +115,7 @@ const Routing& Pass::route(int layer) {
 }
 
 void Pass::record(int layer, const Routing& routing) {
+  const auto timing = decoder_.machine.stopwatch.time(Op::kRecord);
   const auto& moe = config_.moe_layers;
   const int index = static_cast<int>(std::lower_bound(moe.begin(), moe.end(), layer) - moe.begin());
   std::vector<int64_t> where(static_cast<size_t>(batch_.rows()), -1);  // of a batch row among those held

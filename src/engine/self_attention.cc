@@ -37,6 +37,7 @@ Matrix SelfAttention::normed(const model::LayerWeights& layer, const TokenRows& 
 
 void SelfAttention::keys(const model::LayerWeights& layer, const TokenRows& tokens, const int64_t* slot,
                          const KeyValues& into) {
+  const auto timing = machine_.stopwatch.time(Op::kKeys);
   for (int64_t first = 0; first < tokens.rows; first += kBlock) {
     const int64_t rows = std::min(kBlock, tokens.rows - first);
     const Matrix x = normed(layer, tokens, first, rows);
@@ -160,20 +161,27 @@ void SelfAttention::add(const model::LayerWeights& layer, const TokenRows& token
   const int64_t q_width = attention.heads * attention.qk_dim, out_width = attention.heads * attention.v_dim;
   const size_t value = size_of(machine_.compute);
   const Matrix q{q_.reserve(static_cast<size_t>(tokens.rows * q_width) * value), machine_.compute, q_width};
-  for (int64_t first = 0; first < tokens.rows; first += kBlock) {
-    const int64_t rows = std::min(kBlock, tokens.rows - first);
-    const Matrix x = normed(layer, tokens, first, rows);
-    queries(layer.attention, x, tokens, first, rows, {q.at(first), q.type, q.stride});
-  }
   const Matrix context{context_.reserve(static_cast<size_t>(tokens.rows * out_width) * value),
                        machine_.compute, out_width};
-  if (from.k.data) {
-    const AttentionShape shape{attention.heads, attention.kv_heads, attention.qk_dim, attention.v_dim,
-                               attention.scale};
-    attend(machine_, shape, spans, q, from.k, from.v, context);
-  } else {
-    attend_latent(layer.attention, tokens.rows, spans, q, from.latent, context);
+  {
+    const auto timing = machine_.stopwatch.time(Op::kQueries);
+    for (int64_t first = 0; first < tokens.rows; first += kBlock) {
+      const int64_t rows = std::min(kBlock, tokens.rows - first);
+      const Matrix x = normed(layer, tokens, first, rows);
+      queries(layer.attention, x, tokens, first, rows, {q.at(first), q.type, q.stride});
+    }
   }
+  {
+    const auto timing = machine_.stopwatch.time(Op::kAttention);
+    if (from.k.data) {
+      const AttentionShape shape{attention.heads, attention.kv_heads, attention.qk_dim, attention.v_dim,
+                                 attention.scale};
+      attend(machine_, shape, spans, q, from.k, from.v, context);
+    } else {
+      attend_latent(layer.attention, tokens.rows, spans, q, from.latent, context);
+    }
+  }
+  const auto timing = machine_.stopwatch.time(Op::kOutput);
   project(machine_, context, tokens.rows, layer.attention.o, tokens.hidden, Output::kAdd);
 }
 

@@ -15,20 +15,24 @@
 
 namespace committee::engine {
 
-// A folder of goldens/models: a checkpoint, prompts, and what Hugging Face's transformers computes for them.
+// A folder of goldens/models: a checkpoint, prompts, and what Hugging Face's transformers computes for them;
+// or a fixture cut from one, in which some prompts are not whole: they have neither logits nor generated
+// tokens.
 struct Golden {
   explicit Golden(const std::filesystem::path& folder)
       : checkpoint(model::Model::open(folder)),
         tensors(model::SafetensorsFile::open(folder / "reference.safetensors")),
         description(read_json(folder / "reference.json")) {
-    std::ifstream lines(folder / "tokens.jsonl");
+    const bool cut = exists(folder / "reference_tokens.jsonl");
+    std::ifstream lines(folder / (cut ? "reference_tokens.jsonl" : "tokens.jsonl"));
     for (std::string line; std::getline(lines, line);) {
       Sequence sequence;
       sequence.sample = static_cast<int32_t>(sequences.size());
-      sequence.tokens = Json::parse(line)["tokens"].get<std::vector<int32_t>>();
+      const Json json = Json::parse(line);
+      sequence.tokens = json["tokens"].get<std::vector<int32_t>>();
       for (size_t p = 0; p < sequence.tokens.size(); ++p)
         sequence.recorded.push_back(static_cast<int32_t>(p));
-      sequence.wants_logits = true;
+      sequence.wants_logits = json.value("whole", true);
       sequences.push_back(std::move(sequence));
     }
   }
@@ -57,6 +61,13 @@ struct Golden {
     std::vector<std::string> names;
     for (const auto& [name, unused] : description["variants"].items()) names.push_back(name);
     return names;
+  }
+
+  std::vector<Sequence> whole() const {
+    std::vector<Sequence> result;
+    std::copy_if(sequences.begin(), sequences.end(), std::back_inserter(result),
+                 [](const Sequence& sequence) { return sequence.wants_logits; });
+    return result;
   }
 
   model::Model checkpoint;
@@ -124,7 +135,10 @@ inline std::vector<Difference> check_prefill(const Golden& golden, Engine& engin
   }
   for (size_t v = 0; v < names.size(); ++v) {
     variants[v].sink = &sinks[v];
-    variants[v].on_logits = [&, v](size_t s, std::span<const float> logits) {
+    variants[v].on_logits = [&, v](size_t sequence, std::span<const float> logits) {
+      const auto before = golden.sequences.begin() + static_cast<int64_t>(sequence);
+      const size_t s = static_cast<size_t>(std::count_if(
+          golden.sequences.begin(), before, [](const Sequence& other) { return other.wants_logits; }));
       const float* expected = golden.values<float>(names[v] + ".logits") + s * vocab;
       for (size_t i = 0; i < vocab; ++i) result[v].logits = worst(result[v].logits, logits[i], expected[i]);
       if (names[v] != "base") return;
@@ -147,7 +161,7 @@ inline Difference check_generation(const Golden& golden, Engine& engine) {
   const model::ModelConfig& config = golden.checkpoint.config();
   const int count = golden.description["generate"].get<int>();
   Collect sink(static_cast<int>(config.moe_layers.size()), config.router.experts, config.router.top_k);
-  const auto tokens = engine.generate(golden.sequences, count, {{}, &sink, {}}, {});
+  const auto tokens = engine.generate(golden.whole(), count, {{}, &sink, {}}, {});
   Difference result;
   const int32_t* expected = golden.values<int32_t>("generated.tokens");
   for (size_t s = 0; s < tokens.size(); ++s) {
