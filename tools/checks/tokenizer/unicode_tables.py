@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Writes src/tokenizer/unicode_differences.h: where the Unicode tables inside Hugging Face `tokenizers` differ from
+those of utf8proc, found by asking both about every code point.
+
+usage: unicode_tables.py OUT    (needs the PyPI package `tokenizers` and the shared library of utf8proc)
+"""
+
+import ctypes
+import ctypes.util
+import sys
+
+import tokenizers
+from tokenizers import Regex, normalizers, pre_tokenizers
+
+CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+TEXT = "".join(map(chr, CODE_POINTS))
+CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co Cn".split()
+SCRIPTS = "Arabic Cyrillic Devanagari Greek Han Hangul Hebrew Hiragana Katakana Latin Thai".split()
+DECOMPOSE, COMPATIBLE, STABLE = 1 << 4, 1 << 2, 1 << 1
+
+
+def load_utf8proc():
+    library = ctypes.CDLL(ctypes.util.find_library("utf8proc"))
+    for name in ("utf8proc_category_string", "utf8proc_version", "utf8proc_unicode_version"):
+        getattr(library, name).restype = ctypes.c_char_p
+    return library
+
+
+def matching(regex):
+    """Code points that the one-character pattern matches, as the engine behind Split has it."""
+    split = pre_tokenizers.Split(Regex(regex), "removed", invert=True)
+    return {c for _, (begin, end) in split.pre_tokenize_str(TEXT) for c in CODE_POINTS[begin:end]}
+
+
+def ranges(values):
+    """Sorted code points → [first, last] runs of equal value; `values` maps code point → value."""
+    runs = []
+    for c in sorted(values):
+        if runs and runs[-1][1] == c - 1 and runs[-1][2] == values[c]:
+            runs[-1][1] = c
+        else:
+            runs.append([c, c, values[c]])
+    return runs
+
+
+def category_differences(library):
+    theirs = {c: name for name in CATEGORIES if name != "Cs" for c in matching(r"\p{%s}" % name)}
+    ours = {c: library.utf8proc_category_string(c).decode() for c in CODE_POINTS}
+    return {c: theirs[c] for c in CODE_POINTS if theirs[c] != ours[c]}
+
+
+def inert_in_normal_forms(library):
+    """Code points that utf8proc reorders, decomposes or composes and the normalisers of `tokenizers` do not know."""
+    buffer, boundary = (ctypes.c_int32 * 32)(), ctypes.c_int(0)
+
+    def decomposed(c, options):
+        return list(buffer[: library.utf8proc_decompose_char(c, buffer, 32, options, ctypes.byref(boundary))])
+
+    def ours(text):
+        return "".join(chr(d) for c in text for d in decomposed(ord(c), DECOMPOSE | STABLE | COMPATIBLE))
+
+    library.utf8proc_map.restype = ctypes.c_ssize_t
+
+    def ordered(text):
+        source = text.encode()
+        out = ctypes.POINTER(ctypes.c_char)()
+        size = library.utf8proc_map(source, len(source), ctypes.byref(out), DECOMPOSE | STABLE)
+        return ctypes.string_at(out, size).decode()
+
+    nfkd, nfd = normalizers.NFKD(), normalizers.NFD()
+    inert = set()
+    for c in CODE_POINTS:
+        text = chr(c)
+        if nfkd.normalize_str(text) != ours(text):
+            inert.add(c)
+            inert.update(decomposed(c, DECOMPOSE | STABLE)[1:])
+        for probe in ("a" + text + "\u0334", "a\u0345" + text):  # combining classes 1 and 240
+            if len(decomposed(c, DECOMPOSE | STABLE)) == 1 and nfd.normalize_str(probe) != ordered(probe):
+                inert.add(c)
+    return {c: "" for c in inert}
+
+
+def punctuation_differences():
+    kept = {c for _, (begin, end) in pre_tokenizers.Punctuation("removed").pre_tokenize_str(TEXT)
+            for c in CODE_POINTS[begin:end]}
+    theirs = set(CODE_POINTS) - kept
+    category = matching(r"\p{P}")
+    ascii_symbols = set(map(ord, "$+<=>^`|~"))
+    return dict.fromkeys(category - theirs, ""), dict.fromkeys(theirs - category - ascii_symbols, "")
+
+
+def lowercase_differences(library):
+    separator = "\ue000"
+    library.utf8proc_tolower.restype = ctypes.c_int32
+    points = [c for c in CODE_POINTS if chr(c) != separator]
+    theirs = normalizers.Lowercase().normalize_str(separator.join(map(chr, points))).split(separator)
+    different = {c: lower for c, lower in zip(points, theirs) if lower != chr(library.utf8proc_tolower(c))}
+    return {c: ord(lower) - c for c, lower in different.items() if len(lower) == 1}
+
+
+def array(kind, name, entries, width=110):
+    lines, line = [], "   "
+    for entry in entries:
+        if len(line) + len(entry) + 2 > width:
+            lines.append(line)
+            line = "   "
+        line += " " + entry + ","
+    lines.append(line)
+    body = "\n".join(lines)
+    return f"inline constexpr {kind} {name}[] = {{\n{body}\n}};\n"
+
+
+def main():
+    library = load_utf8proc()
+    version = library.utf8proc_version().decode() + ", Unicode " + library.utf8proc_unicode_version().decode()
+
+    def plain(values):
+        return ["{0x%X, 0x%X}" % (a, b) for a, b, _ in ranges(values)]
+
+    not_punctuation, also_punctuation = punctuation_differences()
+    parts = [
+        "// Generated by tools/checks/tokenizer/unicode_tables.py from Hugging Face tokenizers "
+        f"{tokenizers.__version__} and\n// utf8proc {version}.\n#pragma once\n\n// clang-format off\n"
+        '#include "tokenizer/code_points.h"\n\nnamespace committee::tokenizer {\n',
+        "struct CategoryRange {\n  char32_t first, last;\n  char name[3];\n};\n",
+        "struct LowercaseRange {\n  char32_t first, last;\n  int32_t difference;\n};\n",
+        "// General categories (Unicode 16) of code points to which utf8proc gives another.",
+        array("CategoryRange", "kCategoryDifferences",
+              ['{0x%X, 0x%X, "%s"}' % tuple(run) for run in ranges(category_differences(library))]),
+        "// Code points that Unicode 9, the version of the normalisers, leaves alone.",
+        array("CodePoints::Range", "kInertInNormalForms", plain(inert_in_normal_forms(library))),
+        "// Of general category P, but not so in Unicode 9, which the Punctuation pre-tokenizer follows; and the reverse.",
+        array("CodePoints::Range", "kNotPunctuation", plain(not_punctuation)),
+        array("CodePoints::Range", "kAlsoPunctuation", plain(also_punctuation)),
+        "// Lowercase letter minus letter (Unicode 17).",
+        array("LowercaseRange", "kLowercaseDifferences",
+              ["{0x%X, 0x%X, %d}" % tuple(run) for run in ranges(lowercase_differences(library))]),
+    ]
+    for script in SCRIPTS:
+        members = dict.fromkeys(matching(r"\p{%s}" % script), "")
+        parts.append(array("CodePoints::Range", "k" + script, plain(members)))
+    parts.append("}  // namespace committee::tokenizer\n")
+    with open(sys.argv[1], "w", encoding="utf-8") as out:
+        out.write("\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()
