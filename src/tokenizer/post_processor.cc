@@ -26,10 +26,12 @@ void PostProcessor::add(const JsonNode& node, int depth) {
   if (type == "Sequence") {
     if (depth == kMaxSequenceDepth) node.fail("Sequences are nested too deeply");
     for (const auto& item : node.at("processors").items()) add(item, depth + 1);
-  } else if (type == "ByteLevel") {  // trims offsets, adds nothing
-  } else if (!before.empty() || !behind.empty()) {
+    return;
+  }
+  if (type == "ByteLevel") return;  // trims offsets, adds nothing
+  if (!before.empty() || !behind.empty())
     node.fail("a second post-processor that adds tokens is not supported");
-  } else if (type == "TemplateProcessing") {
+  if (type == "TemplateProcessing") {
     add_template(node);
   } else if (type == "BertProcessing" || type == "RobertaProcessing") {
     before = {read_pair(node.at("cls"))};
@@ -52,43 +54,6 @@ void PostProcessor::add_template(const JsonNode& node) {
     for (const auto& id : token.at("ids").items()) (texts == 0 ? before : behind).push_back(read_id(id));
   }
   if (texts != 1) node.at("single").fail("must hold the text once");
-}
-
-}  // namespace
-
-void PostProcessor::add(const JsonNode& node, int depth) {
-  const std::string_view type = node.at("type").text();
-  if (type == "Sequence") {
-    if (depth == kMaxSequenceDepth) node.fail("Sequences are nested too deeply");
-    for (const auto& item : node.at("processors").items()) add(item, depth + 1);
-  } else if (type == "ByteLevel") {  // trims offsets, adds nothing
-  } else if (!before.empty() || !behind.empty()) {
-    node.fail("a second post-processor that adds tokens is not supported");
-  } else if (type == "TemplateProcessing") {
-    add_template(node);
-  } else if (type == "BertProcessing" || type == "RobertaProcessing") {
-    before = {read_pair(node.at("cls"))};
-    behind = {read_pair(node.at("sep"))};
-  } else {
-    node.fail("the post-processor \"{}\" is not supported", type);
-  }
-}
-
-void PostProcessor::add_template(const JsonNode& node) {
-  int texts = 0;
-  for (const auto& item : node.at("single").items()) {
-    if (const auto text = item.find("Sequence")) {
-      if (text->at("id").text() != "A") text->fail("must be the text A");
-      ++texts;
-      continue;
-    }
-    const JsonNode special = item.at("SpecialToken");
-    const JsonNode token = node.at("special_tokens").at(special.at("id").text());
-    for (const auto& id : token.at("ids").items()) (texts == 0 ? before : behind).push_back(read_id(id));
-  }
-  if (texts != 1) node.at("single").fail("must hold the text once");
-  before.insert(before.begin(), first.begin(), first.end());
-  behind.insert(behind.end(), last.begin(), last.end());
 }
 
 }  // namespace committee::tokenizer
