@@ -61,19 +61,40 @@ audit::AuditOptions options_of(const AuditFlags& flags, const trace::Trace& trac
   return options;
 }
 
+audit::AggWeight agg_weight_named(const std::string& name) {
+  return name == "mean"  ? audit::AggWeight::kMean
+         : name == "sum" ? audit::AggWeight::kSum
+                         : audit::AggWeight::kMedian;
+}
+
+// Flags that would change nothing are refused rather than passed over.
+void check_flags(const StatisticsFlags& flags) {
+  const bool reference = flags.eci == "reference";
+  if (reference && flags.fallback == "none") {
+    throw Error("--fallback none does not go with --eci reference: the authors' script always falls back");
+  }
+  if (reference && flags.min_specificity) {
+    throw Error("--min-specificity does not go with --eci reference: the authors' script has no such step");
+  }
+  if (!reference && flags.agg_weight != StatisticsFlags().agg_weight) {
+    throw Error("--agg-weight goes with --eci reference only");
+  }
+}
+
 bool is_table(const fs::path& input) { return fs::is_regular_file(input); }
 
 void run_audit(const fs::path& input, const fs::path& out, bool overwrite, const AuditFlags& flags) {
   if (is_table(input) && flags.statistics.eci != "reference") {
     throw Error("{}: a table holds weights only: it is audited with --eci reference", input.string());
   }
+  check_flags(flags.statistics);
   prepare_audit_folder(out, overwrite);
   if (flags.statistics.eci == "reference") {
     audit_by_reference(input, flags, out);
     return;
   }
   const auto result = audit_trace(input, flags, out);
-  fmt::print("{}", report::terminal_report(result, terminal_style(flags.terminal)));
+  fmt::print("{}", report::terminal_report(result, flags.terminal.style()));
 }
 
 }  // namespace
@@ -96,16 +117,22 @@ audit::AuditResult audit_trace(const fs::path& path, const AuditFlags& flags, co
 }
 
 void audit_by_reference(const fs::path& input, const AuditFlags& flags, const fs::path& out) {
-  audit::ReferenceOptions options;
-  options.k = flags.statistics.k;
-  options.gamma = flags.statistics.gamma;
-  options.fallback = flags.statistics.fallback != "none";
-  options.agg_weight = audit::agg_weight_named(flags.statistics.agg_weight);
-  const auto reference = is_table(input) ? audit::reference_of_table(input, options)
-                                         : audit::reference_of_trace(trace::Trace::open(input), options);
-  if (!reference.table.empty()) write_file(out / "reference_table.csv", reference.table);
-  write_file(out / "reference.csv", reference.csv);
-  fmt::print("{}", reference.csv);
+  const StatisticsFlags& statistics = flags.statistics;
+  audit::ReferenceTable table;
+  if (is_table(input)) {
+    audit::ReferenceOptions options;
+    options.k = statistics.k;
+    options.agg_weight = agg_weight_named(statistics.agg_weight);
+    table = audit::read_reference_table(input, options);
+  } else {
+    const auto trace = trace::Trace::open(input);
+    auto made = audit::reference_of_trace(trace, options_of(flags, trace));
+    write_file(out / "reference_table.csv", made.csv);
+    table = std::move(made.table);
+  }
+  const std::string csv = audit::reference_csv(table, statistics.gamma, input.string());
+  write_file(out / "reference.csv", csv);
+  fmt::print("{}", csv);
 }
 
 void add_audit(CLI::App& app, Job& job) {

@@ -37,10 +37,12 @@ int MachineFlags::thread_count() const {
 
 uint64_t MachineFlags::memory_bytes() const { return memory.empty() ? 0 : parse_size(memory); }
 
-bool TerminalFlags::use_colour() const {
-  if (colour != "auto") return colour == "always";
+report::TerminalStyle TerminalFlags::style() const {
+  report::TerminalStyle style;
   const char* no_colour = std::getenv("NO_COLOR");
-  return (no_colour == nullptr || *no_colour == '\0') && ::isatty(STDOUT_FILENO) == 1;
+  const bool wanted = (no_colour == nullptr || *no_colour == '\0') && ::isatty(STDOUT_FILENO) == 1;
+  style.colour = colour == "auto" ? wanted : colour == "always";
+  return style;
 }
 
 void add_machine_flags(CLI::App& app, MachineFlags& flags) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "report/terminal.h"
+
 // The flags, as typed: each is stated once, here, and parsing, help and the options echoed in files derive
 // from it.
 namespace committee::cli {
@@ -28,7 +30,7 @@ struct TerminalFlags {
   bool quiet = false;
   std::string colour = "auto";
 
-  bool use_colour() const;  // on stdout
+  report::TerminalStyle style() const;  // of what goes to stdout
 };
 
 struct DataFlags {

@@ -70,7 +70,7 @@ std::string human_bytes(uint64_t bytes) {
   auto value = static_cast<double>(bytes);
   size_t unit = 0;
   while (value >= 999.5 && unit + 1 < std::size(kUnits)) value /= 1000, ++unit;
-  return fmt::format(value < 9.95 && unit > 0 ? "{:.1f} {}" : "{:.0f} {}", value, kUnits[unit]);
+  return fmt::format("{:.{}f} {}", value, value < 9.95 && unit > 0 ? 1 : 0, kUnits[unit]);
 }
 
 }  // namespace committee::cli

@@ -22,7 +22,7 @@ void run_report(const Flags& flags) {
     audits.push_back({path.filename().empty() ? path.parent_path().filename() : path.filename(),
                       report::read_audit(path)});
   }
-  const auto style = terminal_style(flags.terminal);
+  const auto style = flags.terminal.style();
   fmt::print("{}", report::terminal_report(audits.front().result, style));
   if (audits.size() > 1) fmt::print("\n{}", report::terminal_comparison(audits, style));
 }

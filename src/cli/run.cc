@@ -52,7 +52,7 @@ void run(const Flags& flags) {
     const std::string& positions = flags.audit_positions[i];
     one(positions, out / (i == 0 ? "audit" : "audit-" + positions));
   }
-  const auto style = terminal_style(flags.capture.terminal);
+  const auto style = flags.capture.terminal.style();
   if (!audits.empty()) fmt::print("{}", report::terminal_report(audits.front().result, style));
   if (audits.size() > 1) fmt::print("\n{}", report::terminal_comparison(audits, style));
 }
