@@ -11,8 +11,16 @@
 namespace committee::trace {
 namespace {
 
-constexpr std::array<ImportKind, 1> kKinds = {{
+constexpr std::array<ImportKind, 7> kKinds = {{
     {"npy", "a folder of DOMAIN.npy arrays [samples, layers, experts]", import_npy},
+    {"hf", "Hugging Face router_logits, one array a layer: .safetensors or .npz", import_hf},
+    {"vllm", "vLLM routed_experts: .npy [tokens, layers, k], or responses as JSON lines", import_vllm},
+    {"sglang",
+     "SGLang: logical_count (.npy .npz .safetensors .json), layer_id,expert_id,count (.csv), or responses",
+     import_sglang},
+    {"llamacpp", "llama.cpp: importance matrix (.gguf) or expert_stats.json", import_llamacpp},
+    {"esft", "ESFT: folders of expert_weights_LAYER.txt, or summary.json", import_esft},
+    {"reap", "REAP observations: expert_frequency a layer (.json .npz .safetensors)", import_reap},
 }};
 
 }  // namespace

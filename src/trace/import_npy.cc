@@ -44,8 +44,9 @@ DomainArray open_domain(const std::filesystem::path& path) {
 
 std::vector<DomainArray> open_domains(const std::filesystem::path& input) {
   std::vector<DomainArray> domains;
-  for (const auto& path : input_files(input, ".npy")) {
-    domains.push_back(open_domain(path));
+  constexpr std::string_view kEndings[] = {".npy"};
+  for (const auto& file : input_files(input, kEndings, Subfolders::kIgnored)) {
+    domains.push_back(open_domain(file.path));
     const auto &first = domains.front().array, &last = domains.back().array;
     if (first.shape[1] != last.shape[1] || first.shape[2] != last.shape[2]) {
       throw Error("{}: shape {} has other layers or experts than {} with {}", last.name,

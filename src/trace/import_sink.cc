@@ -22,20 +22,31 @@ ImportSink::ImportSink(const std::filesystem::path& output, const Manifest& mani
     : trace_(output, with_version(manifest), std::move(max_rows), existing) {}
 
 void ImportSink::add(const SampleInfo& info, const SampleRows& rows) {
-  const size_t count = rows.position.size();
-  if (count > 0) {
-    model::RecordedRows recorded{.sample = std::vector<int32_t>(count, static_cast<int32_t>(samples_)),
-                                 .position = rows.position,
-                                 .token = rows.token,
-                                 .content = std::vector<uint8_t>(count, 1)};
-    trace_.writer().begin_chunk(recorded);
-    trace_.writer().record_rows({.first_row = 0,
-                                 .rows = static_cast<int64_t>(count),
-                                 .probs = rows.probs,
-                                 .topk_id = rows.topk_id,
-                                 .topk_weight = rows.topk_weight});
-    trace_.writer().end_chunk();
-  }
+  begin_sample(rows.position, rows.token);
+  add_block(rows, std::ssize(rows.position));
+  end_sample(info);
+}
+
+void ImportSink::begin_sample(const std::vector<int32_t>& position, const std::vector<int32_t>& token) {
+  const size_t count = position.size();
+  trace_.writer().begin_chunk({.sample = std::vector<int32_t>(count, static_cast<int32_t>(samples_)),
+                               .position = position,
+                               .token = token,
+                               .content = std::vector<uint8_t>(count, 1)});
+  next_row_ = 0;
+}
+
+void ImportSink::add_block(const SampleRows& block, int64_t rows) {
+  trace_.writer().record_rows({.first_row = next_row_,
+                               .rows = rows,
+                               .probs = block.probs,
+                               .topk_id = block.topk_id,
+                               .topk_weight = block.topk_weight});
+  next_row_ += rows;
+}
+
+void ImportSink::end_sample(const SampleInfo& info) {
+  trace_.writer().end_chunk();
   trace_.writer().add_samples(samples_++, std::span(&info, 1));
 }
 
@@ -60,21 +71,47 @@ std::string name_of_file(const std::filesystem::path& path) {
 }
 
 std::string name_of_input(const std::filesystem::path& input) {
-  const auto path = std::filesystem::absolute(input).lexically_normal();
-  return name_of_file(path.has_filename() ? path : path.parent_path());
+  auto path = std::filesystem::absolute(input).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  // A folder's name has no ending to drop ("v1.5").
+  return name_of_file(std::filesystem::is_directory(path) ? path.concat(".") : path);
 }
 
-std::vector<std::filesystem::path> input_files(const std::filesystem::path& input, std::string_view ending) {
-  if (std::filesystem::is_regular_file(input)) return {input};
+namespace {
+
+std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder) {
   std::error_code problem;
-  std::vector<std::filesystem::path> files;
-  for (std::filesystem::directory_iterator at(input, problem), end; !problem && at != end;
+  std::vector<std::filesystem::path> entries;
+  for (std::filesystem::directory_iterator at(folder, problem), end; !problem && at != end;
        at.increment(problem)) {
-    if (at->path().extension() == ending && at->is_regular_file()) files.push_back(at->path());
+    entries.push_back(at->path());
   }
-  if (problem) throw Error("{}: cannot list the folder: {}", input.string(), problem.message());
-  if (files.empty()) throw Error("{}: holds no {} files", input.string(), ending);
-  std::sort(files.begin(), files.end());
+  if (problem) throw Error("{}: cannot list the folder: {}", folder.string(), problem.message());
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+bool is_input(const std::filesystem::path& path, std::span<const std::string_view> endings) {
+  return std::find(endings.begin(), endings.end(), path.extension().string()) != endings.end() &&
+         std::filesystem::is_regular_file(path);
+}
+
+}  // namespace
+
+std::vector<InputFile> input_files(const std::filesystem::path& input,
+                                   std::span<const std::string_view> endings, Subfolders subfolders) {
+  if (std::filesystem::is_regular_file(input)) return {{input, name_of_file(input)}};
+  std::vector<InputFile> files;
+  for (const auto& entry : entries_of(input)) {
+    if (is_input(entry, endings)) {
+      files.push_back({entry, name_of_file(entry)});
+    } else if (subfolders == Subfolders::kAreDomains && std::filesystem::is_directory(entry)) {
+      for (const auto& inner : entries_of(entry)) {
+        if (is_input(inner, endings)) files.push_back({inner, name_of_input(entry)});
+      }
+    }
+  }
+  if (files.empty()) throw Error("{}: holds no {} files", input.string(), fmt::join(endings, " or "));
   return files;
 }
 

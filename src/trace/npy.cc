@@ -1,6 +1,7 @@
 #include "trace/npy.h"
 
 #include <array>
+#include <bit>
 #include <cctype>
 #include <charconv>
 #include <cstring>
@@ -193,6 +194,17 @@ double NpyArray::value(int64_t element) const {
   }
 }
 
+std::vector<int64_t> row_major_strides(const std::vector<int64_t>& shape, int64_t size) {
+  std::vector<int64_t> strides(shape.size());
+  int64_t stride = 1;
+  // Where one size is 0 the others may be anything: their products would overflow.
+  for (size_t axis = shape.size(); size > 0 && axis-- > 0;) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
+}
+
 NpyArray parse_npy(std::span<const std::byte> bytes, const std::string& name) {
   const auto [header, data_begin] = find_header(bytes, name);
   HeaderParser parser(header, name);
@@ -210,13 +222,13 @@ NpyArray parse_npy(std::span<const std::byte> bytes, const std::string& name) {
   }
   array.size = total / element;
   array.data = bytes.data() + data_begin;
-  array.strides.resize(array.shape.size());
-  if (array.size == 0) return array;  // other sizes may be anything where one is 0
-  int64_t stride = 1;
-  for (size_t i = 0; i < array.shape.size(); ++i) {
-    const size_t axis = parser.fortran() ? i : array.shape.size() - 1 - i;
-    array.strides[axis] = stride;
-    stride *= array.shape[axis];
+  array.strides = row_major_strides(array.shape, array.size);
+  if (parser.fortran() && array.size > 0) {
+    int64_t stride = 1;
+    for (size_t axis = 0; axis < array.shape.size(); ++axis) {
+      array.strides[axis] = stride;
+      stride *= array.shape[axis];
+    }
   }
   return array;
 }

@@ -12,7 +12,8 @@ namespace committee::trace {
 
 // A numpy array where it lies in a file (NPY format 1.0 to 3.0), C or Fortran order.
 struct NpyArray {
-  std::string name;  // for errors
+  std::string name;      // for errors
+  std::string key = {};  // in its archive; "" in an NPY file
   model::DType dtype = model::DType::kF32;
   std::vector<int64_t> shape;
   std::vector<int64_t> strides = {};  // in elements
@@ -23,6 +24,9 @@ struct NpyArray {
   // digits.
   double value(int64_t element) const;
 };
+
+// Of a C-order array of `size` elements; all 0 where it has none.
+std::vector<int64_t> row_major_strides(const std::vector<int64_t>& shape, int64_t size);
 
 // Checks the whole header; big-endian, structured and Python-object arrays are refused, and so are bytes that
 // are missing or follow the data. The bytes must outlive the array.
