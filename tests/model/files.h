@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "model/tensor.h"
 
 namespace committee::model {
 
@@ -104,6 +106,29 @@ inline std::vector<Made> listed_tensors(const std::string& checkpoint) {
   }
   EXPECT_FALSE(tensors.empty()) << checkpoint;
   return tensors;
+}
+
+// The tensors of a listed checkpoint with bytes that differ from tensor to tensor and place to place.
+inline std::vector<Made> filled(const std::string& checkpoint) {
+  std::vector<Made> tensors = listed_tensors(checkpoint);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    size_t bytes = Made::width(tensors[i].dtype);
+    for (const int64_t size : tensors[i].shape) bytes *= static_cast<size_t>(size);
+    tensors[i].data.resize(bytes);
+    for (size_t at = 0; at < bytes; ++at) tensors[i].data[at] = static_cast<char>(at * 7 + at / 251 + i * 31);
+  }
+  return tensors;
+}
+
+inline std::string bytes_of(const Tensor& tensor) {
+  return {reinterpret_cast<const char*>(tensor.data), tensor.bytes};
+}
+
+inline Made& named(std::vector<Made>& tensors, const std::string& name) {
+  const auto at =
+      std::find_if(tensors.begin(), tensors.end(), [&](const Made& tensor) { return tensor.name == name; });
+  EXPECT_NE(at, tensors.end()) << name;
+  return *at;
 }
 
 inline Json listed_config(const std::string& checkpoint) {

@@ -16,29 +16,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using Shape = std::vector<int64_t>;
 
-// The tensors of a listed checkpoint with bytes that differ from tensor to tensor and place to place.
-std::vector<Made> filled(const std::string& checkpoint) {
-  std::vector<Made> tensors = listed_tensors(checkpoint);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    size_t bytes = Made::width(tensors[i].dtype);
-    for (const int64_t size : tensors[i].shape) bytes *= static_cast<size_t>(size);
-    tensors[i].data.resize(bytes);
-    for (size_t at = 0; at < bytes; ++at) tensors[i].data[at] = static_cast<char>(at * 7 + at / 251 + i * 31);
-  }
-  return tensors;
-}
-
-std::string bytes_of(const Tensor& tensor) {
-  return {reinterpret_cast<const char*>(tensor.data), tensor.bytes};
-}
-
-Made& named(std::vector<Made>& tensors, const std::string& name) {
-  const auto at =
-      std::find_if(tensors.begin(), tensors.end(), [&](const Made& tensor) { return tensor.name == name; });
-  EXPECT_NE(at, tensors.end()) << name;
-  return *at;
-}
-
 void rename_part(std::vector<Made>& tensors, const std::string& from, const std::string& to) {
   for (Made& tensor : tensors) {
     if (const size_t at = tensor.name.find(from); at != std::string::npos) {
@@ -350,10 +327,8 @@ TEST(Weights, RefusesWhatWouldMatter) {
   const auto add = [](const char* name, Shape shape) {
     return [=](auto& tensors) { tensors.push_back({name, "BF16", shape, ""}); };
   };
-  EXPECT_THAT(
-      refused("olmoe", add("model.layers.1.self_attn.q_proj.bias", {64})),
-      HasSubstr(
-          "tensor \"model.layers.1.self_attn.q_proj.bias\" has no place in this olmoe model"));
+  EXPECT_THAT(refused("olmoe", add("model.layers.1.self_attn.q_proj.bias", {64})),
+              HasSubstr("tensor \"model.layers.1.self_attn.q_proj.bias\" has no place in this olmoe model"));
   EXPECT_THAT(refused("olmoe", add("model.layers.1.mlp.experts.16.up_proj.weight", {32, 64})),
               HasSubstr("has no place"));
   EXPECT_THAT(refused("olmoe", add("lm_head.bias", {768})), HasSubstr("has no place"));
@@ -365,50 +340,6 @@ TEST(Weights, RefusesWhatWouldMatter) {
                         tensors.push_back({"layers.0.self_attn.sinks", "BF16", {4}, ""});
                       }),
               HasSubstr("\"layers.0.self_attn.sinks\" has no place"));
-}
-
-TEST(Model, RefusesWhatIsNoFolder) {
-  EXPECT_THAT(error_of([] { Model::open("/nowhere/at-all"); }),
-              HasSubstr("/nowhere/at-all: not a checkpoint folder"));
-}
-
-TEST(Model, ReadsAheadAndDropsLayersWithoutChangingThem) {
-  const Model model = Model::open(write_checkpoint(test_folder(), listed_config("olmoe"), filled("olmoe")));
-  const Tensor& tensor = model.weights().layers[1].moe.experts[7].down;
-  const std::string before = bytes_of(tensor);
-  model.read_ahead(1);
-  model.drop(1);
-  EXPECT_EQ(bytes_of(tensor), before);
-}
-
-TEST(Model, FingerprintIsOfTheModelNotOfItsFiles) {
-  const auto root = test_folder();
-  const Json config = listed_config("olmoe");
-  auto tensors = filled("olmoe");
-  const std::string expected = Model::open(write_checkpoint(root / "a", config, tensors)).fingerprint();
-  EXPECT_THAT(expected, testing::MatchesRegex("[0-9a-f]{16}"));
-
-  // Elsewhere, in shards, in another order: the same model.
-  std::reverse(tensors.begin(), tensors.end());
-  const std::vector<Made> first(tensors.begin(), tensors.begin() + 60),
-      second(tensors.begin() + 60, tensors.end());
-  Json map;
-  for (const Made& tensor : first) map[tensor.name] = "one.safetensors";
-  for (const Made& tensor : second) map[tensor.name] = "two.safetensors";
-  write(root / "b" / "config.json", config.dump());
-  write(root / "b" / "one.safetensors", safetensors(first));
-  write(root / "b" / "two.safetensors", safetensors(second));
-  write(root / "b" / "model.safetensors.index.json", Json{{"weight_map", map}}.dump());
-  EXPECT_EQ(Model::open(root / "b").fingerprint(), expected);
-
-  // Other values in one tensor, or another config: another model.
-  auto changed = tensors;
-  for (char& byte : named(changed, "model.layers.1.mlp.experts.3.up_proj.weight").data)
-    byte = static_cast<char>(byte + 1);
-  EXPECT_NE(Model::open(write_checkpoint(root / "c", config, changed)).fingerprint(), expected);
-  Json other = config;
-  other["norm_topk_prob"] = true;
-  EXPECT_NE(Model::open(write_checkpoint(root / "d", other, tensors)).fingerprint(), expected);
 }
 
 }  // namespace
