@@ -34,6 +34,9 @@ void Pass::run(const std::function<void()>& layer_done) {
   } catch (const NotFinite& found) {
     explain(found, layer);
   }
+  for (const Variant& variant : variants_) {
+    if (variant.sink) variant.sink->end_chunk();
+  }
 }
 
 void Pass::embed() {
