@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <mutex>
 #include <numeric>
 
@@ -24,14 +25,33 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+// Processor time of all threads: on a machine that others use too it tells more than the clock.
+double processor_now() {
+  timespec time = {};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+struct Seconds {
+  double clock = 0, processor = 0;
+};
+
+template <typename Work>
+Seconds time_of(const Work& work) {
+  const double clock = now(), processor = processor_now();
+  work();
+  return {now() - clock, processor_now() - processor};
+}
+
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + static_cast<int64_t>(values.size() / 2), values.end());
   return values[values.size() / 2];
 }
 
-// FLOP/s of [1024, 2048] by [2048, 2048], one such product a thread at a time: the roofline.
-double roofline(Compute compute, int threads) {
-  constexpr int64_t kRows = 1024, kSide = 2048;
+// Seconds of a FLOP in products of [256, 2048] by [2048, 2048], the fastest shape here, one a thread at a
+// time: the roofline.
+Seconds roofline(Compute compute, int threads) {
+  constexpr int64_t kRows = 256, kSide = 2048;
   ThreadPool pool(threads);
   std::vector<Matmul> matmuls(static_cast<size_t>(threads));
   const size_t bytes = size_of(compute);
@@ -44,33 +64,43 @@ double roofline(Compute compute, int threads) {
   }
   const Product product{
       .m = kRows, .n = kSide, .k = kSide, .lda = kSide, .ldb = kSide, .ldc = kSide, .input = compute};
-  std::vector<double> rates;
-  for (int round = 0; round < 7; ++round) {
-    const double start = now();
-    pool.for_each(threads, [&](int64_t t, int) {
-      const size_t i = static_cast<size_t>(t);
-      for (int repeat = 0; repeat < 4; ++repeat)
-        matmuls[i].run(product, a[i].data(), b[i].data(), c[i].data());
+  constexpr int kRepeats = 16;
+  const double flops = threads * kRepeats * 2.0 * kRows * kSide * kSide;
+  std::vector<double> clock, processor;
+  for (int round = 0; round < 5; ++round) {
+    const Seconds took = time_of([&] {
+      pool.for_each(threads, [&](int64_t t, int) {
+        const size_t i = static_cast<size_t>(t);
+        for (int r = 0; r < kRepeats; ++r) matmuls[i].run(product, a[i].data(), b[i].data(), c[i].data());
+      });
     });
-    rates.push_back(threads * 4 * 2.0 * kRows * kSide * kSide / (now() - start));
+    clock.push_back(took.clock / flops);
+    processor.push_back(took.processor / flops);
   }
-  return median(rates);
+  return {median(clock), median(processor)};
 }
 
-// Multiplications and additions (two each) of a row in all layers, attention over `keys` keys included.
-double flops_per_row(const model::ModelConfig& c, double keys) {
+// Multiplications and additions (two each) of a pass over rows that see `keys` keys on average; `asked` of
+// them go through the last layer's attention, `scored` through its feed-forward.
+double flops_of(const model::ModelConfig& c, double rows, double keys, double asked, double scored) {
   const model::Attention& a = c.attention;
-  const double d = c.d_model;
-  double attention = 2 * keys * a.heads * (a.qk_dim + a.v_dim) + 2 * d * a.heads * (a.qk_dim + a.v_dim);
+  const double d = c.d_model, heads = a.heads * (a.qk_dim + a.v_dim);
+  double key_side = 2 * d * a.kv_heads * (a.qk_dim + a.v_dim);
   if (a.latent) {
-    attention += 2 * d * (a.latent->kv_rank + a.latent->rope_dim) +
-                 2.0 * a.latent->kv_rank * a.heads * (a.latent->nope_dim + a.v_dim);
-  } else {
-    attention += 2 * d * a.kv_heads * (a.qk_dim + a.v_dim);
+    key_side = 2 * d * (a.latent->kv_rank + a.latent->rope_dim) +
+               2.0 * a.latent->kv_rank * a.heads * (a.latent->nope_dim + a.v_dim);
   }
-  const double moe = static_cast<double>(c.moe_layers.size()), dense = c.layers - moe;
-  return c.layers * attention + dense * 6 * d * c.dense_width +
-         moe * (2 * d * c.router.experts + 6 * d * (c.router.top_k * c.expert_width + c.shared_width));
+  const double query_side = 2 * keys * heads + 2 * d * heads;
+  const double routed = 6 * d * (c.router.top_k * c.expert_width + c.shared_width),
+               router = 2 * d * c.router.experts;
+  double flops = 0;
+  for (int l = 0; l < c.layers; ++l) {
+    const bool last = l + 1 == c.layers;
+    flops += rows * key_side + (last ? asked : rows) * query_side;
+    if (c.is_moe(l)) flops += (last ? asked : rows) * router;
+    flops += (last ? scored : rows) * (c.is_moe(l) ? routed : 6 * d * c.dense_width);
+  }
+  return flops + scored * 2 * d * c.vocab;
 }
 
 // Sums what it is given, so that nothing is left out.
@@ -126,31 +156,33 @@ void run(const Options& o) {
   Engine engine(model, {.compute = compute, .threads = o.threads, .memory = o.memory_mb << 20});
   const double opened = now();
   const auto prompts = make_prompts(o, model.config().vocab);
-  std::vector<double> seconds, peaks;
+  std::vector<double> seconds, processor, share, busy_share;
+  const double keys = (o.tokens / o.prompts + 1) / 2.0;  // of a prompt without sharing
   Work work;
   for (int r = 0; r <= o.repeat; ++r) {
     Sum sum;
     const Variant variant{{}, &sum, [](size_t, std::span<const float>) {}};
-    const double peak = roofline(compute, o.threads), start = now();
-    work = engine.prefill(prompts, std::span(&variant, 1), {});
-    const double took = now() - start;
+    const Seconds peak = roofline(compute, o.threads);
+    const Seconds took = time_of([&] { work = engine.prefill(prompts, std::span(&variant, 1), {}); });
     if (!sum.sound()) throw Error("the recorded distributions do not sum to 1");
     if (r == 0 && o.repeat > 0) continue;  // reads the weights
-    seconds.push_back(took);
-    peaks.push_back(peak);
+    const double rows = static_cast<double>(work.rows), asked = o.positions == "all" ? rows : o.prompts;
+    const double flops = flops_of(model.config(), rows, keys, asked, o.scores ? o.prompts : 0);
+    seconds.push_back(took.clock);
+    processor.push_back(took.processor);
+    share.push_back(flops * peak.clock / took.clock);
+    busy_share.push_back(flops * peak.processor / took.processor);
   }
-  const double keys = (o.tokens / o.prompts + 1) / 2.0;  // of a prompt without sharing
-  const double flops = flops_per_row(model.config(), keys) * static_cast<double>(work.rows);
-  const double took = median(seconds), peak = median(peaks);
+  const double took = median(seconds);
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
+  fmt::print("{} {} layers, {} tokens in {} prompts, {} rows in {} chunks, {} threads, {}\n", o.shape,
+             o.layers, work.tokens, o.prompts, work.rows, work.chunks, o.threads, o.compute);
   fmt::print(
-      "{} {} layers, {} tokens in {} prompts, {} rows in {} chunks, {} threads, {}: {:.3f} s, {:.0f} "
-      "tokens/s, {:.0f} GFLOP/s, "
-      "{:.3f} of the roofline's {:.0f}; opened in {:.3f} s, peak {:.0f} MB\n",
-      o.shape, o.layers, work.tokens, o.prompts, work.rows, work.chunks, o.threads, o.compute, took,
-      work.tokens / took, flops / took / 1e9, flops / took / peak, peak / 1e9, opened - opening,
-      usage.ru_maxrss / 1024.0);
+      "  {:.3f} s, {:.0f} tokens/s, {:.3f} of the roofline; processor {:.3f} s, {:.3f}; opened in {:.3f} s, "
+      "peak {:.0f} MB\n",
+      took, static_cast<double>(work.tokens) / took, median(share), median(processor), median(busy_share),
+      opened - opening, static_cast<double>(usage.ru_maxrss) / 1024);
   double sum = 0;
   for (const auto& [name, part] : work.seconds) sum += part;
   for (const auto& [name, part] : work.seconds)

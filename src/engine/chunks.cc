@@ -17,10 +17,20 @@ constexpr size_t kProcess = 48 << 20;  // code, tokenizer, prepared products
 constexpr size_t kThread = 12 << 20;   // packed weights of products, converted strips, attention blocks
 constexpr double kMegabyte = 1024.0 * 1024.0;
 
-size_t most_layer_bytes(const model::Model& model) {
-  size_t most = 0;
-  for (int l = 0; l < model.config().layers; ++l) most = std::max(most, model.layer_bytes(l));
-  return most;
+// Bytes of the largest layer, and of the whole model.
+struct WeightBytes {
+  size_t layer = 0, all = 0;
+};
+
+WeightBytes weight_bytes(const model::Model& model) {
+  WeightBytes bytes;
+  for (int l = 0; l < model.config().layers; ++l) {
+    bytes.layer = std::max(bytes.layer, model.layer_bytes(l));
+    bytes.all += model.layer_bytes(l);
+  }
+  const model::ModelWeights& weights = model.weights();
+  bytes.all += weights.embedding.bytes + (model.config().tied_embeddings ? 0 : weights.lm_head.bytes);
+  return bytes;
 }
 
 size_t row_bytes(const Decoder& decoder, int slots) {
@@ -46,7 +56,7 @@ size_t block_bytes(const Decoder& decoder) {
   return kProcess + threads * kThread + decoder.attention.block_bytes() + widest * 1024 * 4 + logits +
          expert_scratch(config.d_model, config.expert_width, decoder.machine.compute,
                         decoder.machine.pool.size()) +
-         static_cast<size_t>(config.d_model) * 512 * 4;
+         static_cast<size_t>(config.d_model) * 1024 * 4;
 }
 
 }  // namespace
@@ -57,7 +67,13 @@ ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants
   for (const Variant& variant : variants) slots = std::max(slots, variant.policy.top_k.value_or(0));
   ChunkCost cost;
   cost.limit = limit;
-  cost.fixed = 2 * most_layer_bytes(decoder.model) + block_bytes(decoder);
+  const WeightBytes weights = weight_bytes(decoder.model);
+  // A model that leaves a quarter of the memory free stays in it; of a larger one two layers are there at a
+  // time.
+  cost.keeps_weights = weights.all + block_bytes(decoder) <= limit / 4 * 3;
+  cost.fixed = (cost.keeps_weights ? weights.all : 2 * weights.layer) + block_bytes(decoder);
+  // Weights that lie in memory gain nothing from more rows; those that are read again for every chunk do.
+  if (cost.keeps_weights) cost.most_rows = 1 << 16;
   cost.per_row = row_bytes(decoder, slots) * static_cast<size_t>(most_lanes(variants, config));
   cost.per_record = sizeof(int32_t) * 3 + 1 + 2 * sizeof(int64_t);
   return cost;
@@ -85,8 +101,8 @@ size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, siz
     const Sequence& sequence = sequences[s];
     const size_t rows = static_cast<size_t>(tree.missing(sequence.tokens) + cost.extra_rows);
     used += rows * cost.per_row + sequence.recorded.size() * cost.per_record + cost.per_sequence;
+    if (s > begin && (used > cost.limit || tree.rows() >= cost.most_rows)) return s;
     if (used > cost.limit) {
-      if (s > begin) return s;
       throw Error("{:.0f} MB of memory are too little: a prompt of {} tokens needs {:.0f} MB",
                   cost.limit / kMegabyte, sequence.tokens.size(), used / kMegabyte);
     }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <span>
 
 #include "engine/decoder.h"
@@ -16,6 +18,8 @@ struct ChunkCost {
   size_t per_record = 0;    // a recorded position
   size_t per_sequence = 0;  // beside its rows
   int64_t extra_rows = 0;   // of each sequence: tokens to be generated
+  int64_t most_rows = std::numeric_limits<int64_t>::max();
+  bool keeps_weights = false;  // all of them stay in memory; else two layers are counted in `fixed`
 };
 
 ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants, size_t limit);

@@ -66,11 +66,12 @@ void Decoder::set_positions(int64_t count) {
   positions = count;
 }
 
-void Decoder::prepare(int index) const {
-  if (index + 1 < config().layers) model.read_ahead(index + 1);
+void Decoder::prepare(int index) {
+  if (index + 1 >= config().layers) return;
+  reading = std::async(std::launch::async, [this, next = index + 1] { model.read_ahead(next); });
 }
 
-void Decoder::release(int index) const {
+void Decoder::release(int index) {
   if (!keeps_weights) model.drop(index);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <future>
 #include <span>
 #include <string>
 
@@ -17,10 +18,10 @@ struct Decoder {
 
   // Makes rotations for sequences of so many tokens.
   void set_positions(int64_t count);
-  // Around the computation of a layer: reads the next one's weights ahead, and lets go of this one's where
+  // Around the computation of a layer: has the next one's weights read ahead, and lets go of this one's where
   // the model does not fit in memory.
-  void prepare(int index) const;
-  void release(int index) const;
+  void prepare(int index);
+  void release(int index);
   // hidden[r] = embedding of tokens[r].
   void embed(std::span<const int32_t> tokens, const Matrix& hidden);
   // Calls `take(r, logits)` for every row, in order, from the caller's thread. Throws NotFinite.
@@ -43,6 +44,7 @@ struct Decoder {
   SelfAttention attention;
   FeedForward feed_forward;
   Bytes hidden, keys, values;
+  std::future<void> reading;  // ahead; waits where it is destroyed
 };
 
 // Throws Error naming the first small tensor (norms, biases) that holds NaN or Inf.

@@ -225,6 +225,7 @@ std::vector<std::vector<int32_t>> Engine::generate(std::span<const Sequence> seq
     progress.total_tokens += static_cast<int64_t>(sequence.tokens.size()) + max_new_tokens;
   }
   const ChunkCost cost = generation_cost(decoder, variant, max_new_tokens, state_->memory);
+  decoder.keeps_weights = cost.keeps_weights;
   std::vector<std::vector<int32_t>> made;
   const Variant asked{variant.policy, variant.sink, [&](size_t s, std::span<const float> logits) {
                         if (variant.on_logits && sequences[s].wants_logits) variant.on_logits(s, logits);

@@ -7,7 +7,7 @@
 namespace committee::engine {
 namespace {
 
-constexpr int64_t kRowTile = 256;
+constexpr int64_t kRowTile = 512;
 constexpr int64_t kColumnTile = 512;
 constexpr int64_t kStripElements = 1 << 18;  // of weights converted at a time
 

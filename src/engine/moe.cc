@@ -12,7 +12,7 @@
 namespace committee::engine {
 namespace {
 
-constexpr int64_t kBlock = 512;  // rows that are held in float32 at a time
+constexpr int64_t kBlock = 1024;  // rows that are held in float32 at a time
 
 }  // namespace
 

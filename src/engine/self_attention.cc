@@ -9,7 +9,7 @@
 namespace committee::engine {
 namespace {
 
-constexpr int64_t kBlock = 512;  // rows projected at a time
+constexpr int64_t kBlock = 1024;  // rows projected at a time
 
 using model::AttentionWeights;
 
