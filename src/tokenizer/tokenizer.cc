@@ -36,7 +36,15 @@ struct Tokenizer::Parts {
         model(root.at("model"), pre_tokenizer.byte_level()),
         added(root.find("added_tokens"), file, model, normalizer),
         post_processor(read_part<PostProcessor>(root, "post_processor")),
-        decoder(read_part<Decoder>(root, "decoder")) {}
+        decoder(read_part<Decoder>(root, "decoder")) {
+    for (const auto* ids : {&post_processor.before, &post_processor.behind}) {
+      for (const int32_t token : *ids) {
+        if (!added.find(token) && !model.contents().has(token)) {
+          throw Error("{}: post_processor: the id {} is not in the vocabulary", file, token);
+        }
+      }
+    }
+  }
 
   std::optional<int32_t> id(std::string_view content) const {
     if (const AddedToken* token = added.find(content)) return token->id;
