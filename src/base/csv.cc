@@ -66,7 +66,7 @@ std::optional<CsvRecord> CsvReader::next() {
   return record;
 }
 
-CsvWriter::CsvWriter(std::vector<std::string_view> header) : columns_(header.size()) {
+CsvWriter::CsvWriter(const std::vector<std::string_view>& header) : columns_(header.size()) {
   for (const auto name : header) add(name);
   end_row();
 }

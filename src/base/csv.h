@@ -40,7 +40,7 @@ class CsvReader {
 // the same double, booleans as 0 and 1, nothing for std::nullopt.
 class CsvWriter {
  public:
-  explicit CsvWriter(std::vector<std::string_view> header);
+  explicit CsvWriter(const std::vector<std::string_view>& header);
 
   CsvWriter& add(std::string_view text);
   CsvWriter& add(const char* text) { return add(std::string_view(text)); }

@@ -49,23 +49,22 @@ MappedFile::~MappedFile() {
 
 namespace {
 
-void advise(std::span<const std::byte> range, int advice, bool whole_pages_only) {
-  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  auto begin = reinterpret_cast<uintptr_t>(range.data());
-  auto end = begin + range.size();
-  begin = whole_pages_only ? (begin + page - 1) / page * page : begin / page * page;
-  if (whole_pages_only) end = end / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+// Advises on the pages of file[offset, offset + size): mappings begin at a page.
+void advise(std::span<const std::byte> file, size_t offset, size_t size, int advice, bool whole_pages_only) {
+  static const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t begin = (whole_pages_only ? offset + page - 1 : offset) / page * page;
+  const size_t end = whole_pages_only ? (offset + size) / page * page : offset + size;
+  if (begin < end) ::madvise(const_cast<std::byte*>(file.data()) + begin, end - begin, advice);
 }
 
 }  // namespace
 
 void MappedFile::will_need(size_t offset, size_t size) const {
-  advise(bytes_.subspan(offset, size), MADV_WILLNEED, false);
+  advise(bytes_, offset, size, MADV_WILLNEED, false);
 }
 
 void MappedFile::dont_need(size_t offset, size_t size) const {
-  advise(bytes_.subspan(offset, size), MADV_DONTNEED, true);
+  advise(bytes_, offset, size, MADV_DONTNEED, true);
 }
 
 }  // namespace committee

@@ -166,6 +166,7 @@ std::string Dataset::where(const Sample& sample) const {
 Dataset load(const DataOptions& options) {
   const auto sources = find_sources(options.path, options.format, options.split);
   std::vector<std::filesystem::path> files;
+  files.reserve(sources.size());
   for (const auto& source : sources) files.push_back(source.path);
   Collector collector(options, std::move(files));
   for (size_t i = 0; i < sources.size(); ++i) {

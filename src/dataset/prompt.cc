@@ -146,6 +146,7 @@ std::vector<Sample> PromptBuilder::dev_questions(const std::string& subject) con
 
 std::vector<std::string> chat_names() {
   std::vector<std::string> names;
+  names.reserve(kChats.size());
   for (const auto& chat : kChats) names.emplace_back(chat.name);
   return names;
 }

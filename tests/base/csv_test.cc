@@ -49,9 +49,8 @@ TEST(CsvReader, LinesAreWhereRecordsBegin) {
 }
 
 TEST(CsvReader, EndsWithAndWithoutLineBreak) {
-  for (const char* text : {"a,b", "a,b\n", "a,b\r\n", "a,b\r", "a,\"b\"", "a,\"b\"\r\n", "a,\"b\"\r",
-                           "\xEF\xBB\xBF"
-                           "a,b"}) {
+  for (const char* text :
+       {"a,b", "a,b\n", "a,b\r\n", "a,b\r", "a,\"b\"", "a,\"b\"\r\n", "a,\"b\"\r", "\uFEFFa,b"}) {
     const auto rows = read(text);
     ASSERT_EQ(rows.size(), 1u) << text;
     EXPECT_THAT(rows[0].cells, ElementsAre("a", "b")) << text;

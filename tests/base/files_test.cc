@@ -15,7 +15,6 @@ namespace committee {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
 using testing::StartsWith;
 
 class Files : public testing::Test {

@@ -9,14 +9,13 @@ namespace committee::dataset {
 namespace {
 
 using testing::ElementsAre;
-using testing::UnorderedElementsAre;
 
 TEST(Strip, TakesWhatPythonTakesForWhiteSpace) {
   for (const char* space : {"\t",     "\n",     "\v",     "\f",     "\r",     "\x1c",   "\x1d",
                             "\x1e",   "\x1f",   " ",      "\u0085", "\u00a0", "\u1680", "\u2000",
                             "\u2005", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"}) {
     const std::string s = space;
-    EXPECT_EQ(strip(s + s + "a" + s + "b" + s), "a" + s + "b");
+    EXPECT_EQ(strip(fmt::format("{0}{0}a{0}b{0}", s)), fmt::format("a{}b", s));
     EXPECT_EQ(strip(s), "");
   }
   for (const char* other : {"\u200b", "\ufeff", "\u180e", "\x1b", "\u00ad", "\x7f", "é"}) {

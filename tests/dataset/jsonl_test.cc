@@ -122,7 +122,7 @@ TEST_F(Jsonl, RefusesByFileLineFieldAndRule) {
       {"{\"domain\":\"d\",\"text\":\"\xC3\x28\"}", "invalid UTF-8 at byte 23 of the line"},
   };
   for (const auto& [record, rule] : cases) {
-    EXPECT_EQ(refusal("d.jsonl", fine + "\n\n" + record + "\n"), "d.jsonl:3: " + rule) << record;
+    EXPECT_EQ(refusal("d.jsonl", fmt::format("{}\n\n{}\n", fine, record)), "d.jsonl:3: " + rule) << record;
   }
   EXPECT_THAT(refusal("d.jsonl", fine + "\n{\"domain\":\"d\",\n"), StartsWith("d.jsonl:2: not valid JSON: "));
   EXPECT_THAT(refusal("d.jsonl", fine + fine), StartsWith("d.jsonl:1: not valid JSON: "));

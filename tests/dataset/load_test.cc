@@ -15,9 +15,9 @@ class Load : public InFolder {
   static std::string texts(const std::string& domain, int count) {
     std::string lines;
     for (int i = 0; i < count; ++i) {
-      const auto n = std::to_string(i);
-      lines += R"({"id":")" + domain + "-" + n + R"(","domain":")" + domain + R"(","text":"t","parity":")" +
-               (i % 2 ? "odd" : "even") + "\"}\n";
+      lines += fmt::format(R"({{"id":"{0}-{1}","domain":"{0}","text":"t","parity":"{2}"}})", domain, i,
+                           i % 2 ? "odd" : "even") +
+               '\n';
     }
     return lines;
   }
