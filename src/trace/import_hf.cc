@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
@@ -220,7 +221,9 @@ void write_sequence(const RouterFile& router, int64_t sequence, const std::vecto
     if (!(id >= -1 && id <= 2147483647.0)) throw Error("{}: {} is no token id", router.tokens->name, id);
     ids.push_back(static_cast<int32_t>(id));
   }
-  sink.begin_sample(tokens, ids);
+  std::vector<int32_t> positions(tokens.size());  // padding does not count
+  std::iota(positions.begin(), positions.end(), 0);
+  sink.begin_sample(positions, ids);
   for (size_t first = 0; first < tokens.size(); first += kBlockRows) {
     const size_t rows = std::min<size_t>(kBlockRows, tokens.size() - first);
     const size_t cells = rows * router.layers.size();
