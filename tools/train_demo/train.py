@@ -69,6 +69,48 @@ def load_tokenizer(args, questions, vocab):
     return Tokenizer.from_file(str(path))
 
 
+class Log:
+    """log.csv, continued when a run is resumed."""
+
+    def __init__(self, path, config):
+        new = not path.exists()
+        self.file = open(path, "a", newline="")
+        self.writer = csv.writer(self.file)
+        if new:
+            self.writer.writerow(["step", "tokens", "minutes", "rate", "train_loss", "held_out_loss"]
+                                 + [f"mass_{i}" for i in range(config.layers)]
+                                 + [f"load_entropy_{i}" for i in range(config.layers)])
+
+    def write(self, step, tokens, elapsed, figures):
+        row = [step, tokens, f"{elapsed / 60:.2f}"] + [f"{x:.4f}" for x in figures]
+        self.writer.writerow(row)
+        self.file.flush()
+        print(*row, flush=True)
+
+
+def save(path, model, optimizer, **counters):
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "config": vars(model.config)}
+    torch.save(state | counters, path.with_suffix(".tmp"))
+    path.with_suffix(".tmp").rename(path)
+
+
+def resume(path, model, optimizer):
+    """Step, tokens and seconds of the checkpoint, whose state is loaded; zeros where there is none."""
+    if not path.exists():
+        return 0, 0, 0.0
+    saved = torch.load(path, weights_only=True)
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    return saved["step"], saved["tokens"], saved["elapsed"]
+
+
+def objective(model, rows, args):
+    """The cross-entropy, and the sum that is minimised; the router losses are means over the layers."""
+    loss, stats = model.loss(rows, args.dropout)
+    mean = lambda name: sum(stats[name]) / model.config.layers
+    return loss, loss + args.balance * mean("balance") + args.z * mean("z") + args.sharp * mean("sharp")
+
+
 def main():
     args = arguments()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -80,44 +122,28 @@ def main():
     held_rows = torch.from_numpy(data.held_out_rows(tokenizer, held, ROW)[0])
     model = Model(config)
     optimizer = make_optimizer(model, args)
-    step, tokens, elapsed = 0, 0, 0.0
-    if (args.out / "checkpoint.pt").exists():
-        saved = torch.load(args.out / "checkpoint.pt", weights_only=True)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step, tokens, elapsed = saved["step"], saved["tokens"], saved["elapsed"]
+    checkpoint = args.out / "checkpoint.pt"
+    step, tokens, elapsed = resume(checkpoint, model, optimizer)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(train)} training questions, "
-          f"{len(held)} held out ({held_rows.numel()} tokens), from step {step}", flush=True)
+          f"{len(held)} held out, from step {step}", flush=True)
+    log = Log(args.out / "log.csv", config)
     stream = islice(data.epoch_stream(tokenizer, train, ROW, args.seed), step * args.batch, None)
-    log = open(args.out / "log.csv", "a", newline="")
-    writer = csv.writer(log)
-    if step == 0:
-        writer.writerow(["step", "tokens", "minutes", "rate", "train_loss", "held_out_loss"]
-                        + [f"mass_{i}" for i in range(config.layers)]
-                        + [f"load_entropy_{i}" for i in range(config.layers)])
-    running, start, progress = [], time.time() - elapsed, 0.0
-    while progress < 1:
+    part_done = lambda: max(elapsed / (60 * args.minutes), tokens / args.tokens)
+    start, recent = time.time() - elapsed, []
+    while part_done() < 1:
+        rate = min(1.0, (step + 1) / 50, (1 - part_done()) / args.cooldown)
         rows = torch.stack([torch.from_numpy(r) for r in islice(stream, args.batch)])
-        loss, stats = model.loss(rows, args.dropout)
-        mean = lambda name: sum(stats[name]) / config.layers
-        (loss + args.balance * mean("balance") + args.z * mean("z") + args.sharp * mean("sharp")).backward()
-        rate = min(1.0, (step + 1) / 50, (1 - progress) / args.cooldown)
+        loss, total = objective(model, rows, args)
+        total.backward()
         optimizer.step(rate)
         step, tokens, elapsed = step + 1, tokens + rows[:, 1:].numel(), time.time() - start
-        progress = max(elapsed / (60 * args.minutes), tokens / args.tokens)
-        running.append(loss.item())
-        if step % args.eval_every == 0 or progress >= 1:
-            sample = held_rows if progress >= 1 else held_rows[::4]
-            held_loss, mass, entropy = evaluate(model, sample)
-            figures = [rate, sum(running) / len(running), held_loss, *mass.tolist(), *entropy.tolist()]
-            writer.writerow([step, tokens, f"{elapsed / 60:.2f}"] + [f"{x:.4f}" for x in figures])
-            log.flush()
-            print(step, tokens, f"{elapsed / 60:.1f} min", *[f"{x:.3f}" for x in figures], flush=True)
-            running = []
-            saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "config": vars(config),
-                     "step": step, "tokens": tokens, "elapsed": elapsed}
-            torch.save(saved, args.out / "checkpoint.tmp")
-            (args.out / "checkpoint.tmp").rename(args.out / "checkpoint.pt")
+        recent.append(loss.item())
+        if step % args.eval_every == 0 or part_done() >= 1:
+            held_loss, mass, entropy = evaluate(model, held_rows if part_done() >= 1 else held_rows[::4])
+            log.write(step, tokens, elapsed,
+                      [rate, sum(recent) / len(recent), held_loss, *mass.tolist(), *entropy.tolist()])
+            save(checkpoint, model, optimizer, step=step, tokens=tokens, elapsed=elapsed)
+            recent = []
 
 
 if __name__ == "__main__":
