@@ -71,6 +71,8 @@ const Figure& figure_of(const LayerResult& layer, Scalar scalar) {
       return layer.ratio_full;
     case kRatioTopk:
       return layer.ratio_topk;
+    case kExcessTopk:
+      return layer.excess_topk;
     case kJaccardMean:
       return layer.jaccard_mean;
     case kJaccardMin:

@@ -64,6 +64,7 @@ void add_committee(LayerFigures& figures, const Rules& rules, std::span<const in
   s[kRatioFull] = full.ratio;
   s[kCoverageTopk] = topk.coverage;
   s[kRatioTopk] = topk.ratio;
+  s[kExcessTopk] = topk.coverage - std::min(1.0, s[kSize] / rules.k);
 }
 
 void add_sharing(LayerFigures& figures, const Rules& rules) {

@@ -19,6 +19,7 @@ enum Scalar : int {
   kCoverageTopk,
   kRatioFull,
   kRatioTopk,
+  kExcessTopk,
   kJaccardMean,
   kJaccardMin,
   kJaccardMax,

@@ -22,6 +22,7 @@ struct LayerSums {
   std::vector<double> unit;       // [E] scratch
   std::vector<double> dots;       // [T] scratch
   ExactSum entropy;
+  double worst_sum = 0, largest_ratio = 1;
   bool zero_vector = false;
 
   // Makes `unit` of a vector; false for a zero vector.
@@ -71,7 +72,7 @@ class Observer {
       kernels::add_exact(contribution, &sums.high[offset], &sums.low[offset]);
     }
     kernels::add_scaled({vectors.slots, experts_}, 1, sums.slots.data());
-    if (vectors.routing != nullptr) sums.entropy.add(kernels::entropy({vectors.routing, experts_}));
+    if (vectors.routing != nullptr) add_routing(sums, {vectors.routing, experts_});
     if (!sums.normalise({pick(vectors, geometry_kind(reader_)), experts_})) {
       sums.zero_vector = true;
       return;
@@ -111,8 +112,13 @@ class Observer {
                                          std::log(static_cast<double>(experts_))
                                    : kUndefined;
     observed.load = load_of(sums.slots);
+    observed.slots = sums.slots;
+    observed.worst_sum = sums.worst_sum;
+    observed.largest_ratio = sums.largest_ratio;
+    observed.alignment = kUndefined;
     observed.silhouette.assign(domains_, kUndefined);
     observed.r2 = observed.r2_nested = kUndefined;
+    if (!sums.zero_vector) observed.alignment = alignment(sums);
     if (sums.zero_vector || domains_ < 2) return observed;
     const int experts = static_cast<int>(experts_);
     for (size_t t = 0; t < domains_; ++t) {
@@ -127,6 +133,25 @@ class Observer {
   }
 
  private:
+  static void add_routing(LayerSums& sums, std::span<const double> g) {
+    sums.entropy.add(kernels::entropy(g));
+    double total = 0, least = g[0], most = g[0];
+    for (const double p : g) {
+      total += p;
+      least = std::min(least, p);
+      most = std::max(most, p);
+    }
+    sums.worst_sum = std::max(sums.worst_sum, std::abs(total - 1));
+    sums.largest_ratio = std::max(sums.largest_ratio, most / least);
+  }
+
+  double alignment(const LayerSums& sums) const {
+    std::vector<double> all(experts_);
+    for (size_t g = 0; g < fine_groups_; ++g)
+      kernels::add_scaled({&sums.units[g * experts_], experts_}, 1, all.data());
+    return std::sqrt(kernels::dot(all, all.data())) / static_cast<double>(reader_.size());
+  }
+
   // Whether vectors of this kind exist in the trace.
   bool true_for(VectorKind kind) const { return geometry_kind(reader_) == kind; }
 

@@ -17,6 +17,12 @@ struct LayerObservation {
   Load load;
   std::vector<double> silhouette;  // [T] S(τ)
   double r2, r2_nested;
+
+  // Evidence for warnings.
+  std::vector<double> slots;  // [E] executed slots
+  double alignment;           // |Σ û|/N: 1 when all vectors point the same way
+  double worst_sum;           // largest |Σ G - 1| of a sample
+  double largest_ratio;       // largest max G / min G of a sample; infinite where a probability is 0
 };
 
 // Reads the trace twice: once for sums, once for silhouettes. Memory: accumulators of T·L·E doubles and a few

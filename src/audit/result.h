@@ -80,6 +80,7 @@ struct LayerResult {
   Figure core_size;
   Figure avg_rank, rank_variance;       // means over members
   Figure coverage_full, coverage_topk;  // floors: |C|/E, |C|/k
+  Figure excess_topk;                   // coverage_topk less its floor, of each replicate's own committee
   Figure ratio_full, ratio_topk;        // floors: 1, (E-|C|)/(k-|C|)
   std::vector<ExpertFigures> experts;   // [E]
 

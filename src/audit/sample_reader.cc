@@ -128,6 +128,15 @@ void SampleReader::add_executed(const float* probs, std::span<const uint16_t> id
   for (size_t i = 0; i < ids.size(); ++i) out.executed[offset + ids[i]] += weight(i) / total;
 }
 
+std::vector<int32_t> SampleReader::tokens(int64_t sample) const {
+  std::vector<int32_t> tokens;
+  for (int64_t row = entries_[sample].begin; row < entries_[sample].end; ++row) {
+    const Place at = place(row);
+    tokens.push_back(trace_.labels(at.shard).token[at.row]);
+  }
+  return tokens;
+}
+
 trace::RowBlock SampleReader::last_row(int64_t sample, trace::Trace::Scratch& scratch) const {
   const Place at = place(entries_[sample].last);
   return trace_.read(at.shard, at.row, 1, scratch);

@@ -47,6 +47,9 @@ class SampleReader {
   int32_t first_token(int64_t sample) const { return entries_[sample].first_token; }
   int32_t last_token(int64_t sample) const { return entries_[sample].last_token; }  // of the audited rows
 
+  // Tokens of a sample's rows, audited or not, in order.
+  std::vector<int32_t> tokens(int64_t sample) const;
+
   bool has_executed() const;  // the trace names the executed experts
 
   // The vectors of one sample for a range of layers. Slots are top_k · shares a row where the source has

@@ -1,0 +1,183 @@
+#include "audit/sweep.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "audit/assemble.h"
+#include "audit/checks.h"
+#include "audit/grouping.h"
+#include "audit/layer_vectors.h"
+#include "audit/observe.h"
+#include "audit/percentile.h"
+#include "audit/replicates.h"
+#include "base/error.h"
+
+namespace committee::audit {
+namespace {
+
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+double retention_of(const std::vector<int>& committee, const std::vector<int>& reference) {
+  if (reference.empty()) return kUndefined;
+  const auto kept = std::count_if(reference.begin(), reference.end(), [&](int id) {
+    return std::find(committee.begin(), committee.end(), id) != committee.end();
+  });
+  return static_cast<double>(kept) / static_cast<double>(reference.size());
+}
+
+// What one layer's contributions give at every budget, the reference budget first.
+struct AtBudgets {
+  std::vector<LayerFigures> figures;
+  std::vector<double> retention;
+};
+
+class Sweep {
+ public:
+  Sweep(const trace::Trace& trace, const AuditOptions& options, const std::vector<int>& budgets)
+      : rules_(rules_for(trace, options)),
+        pool_(std::max(1, options.threads)),
+        reader_(trace, options.positions),
+        grouping_(group_samples(reader_, options)),
+        observations_(observe(reader_, grouping_, options.eci, pool_)) {
+    result_ = {options, trace.manifest().model, rules_.k, {}};
+    for (const int k : budgets) {
+      if (k < 1 || k > rules_.experts) {
+        throw Error("{}: --k {} is outside 1..{} experts", trace.folder().string(), k, rules_.experts);
+      }
+      result_.budgets.push_back({.k = k, .layers = {}, .retention = {}});
+    }
+  }
+
+  SweepResult run() {
+    for (int l = 0; l < reader_.layers(); ++l) add_layer(l);
+    replicates_.resize(result_.budgets.size());
+    if (result_.options.bootstrap > 0) bootstrap();
+    for (size_t b = 0; b < result_.budgets.size(); ++b) finish(result_.budgets[b], replicates_[b]);
+    return std::move(result_);
+  }
+
+ private:
+  AtBudgets at_budgets(std::span<const double> contributions, const std::vector<int>& specific) const {
+    const auto reference = layer_figures(contributions, rules_, specific).committee.members;
+    AtBudgets at;
+    for (const SweepBudget& budget : result_.budgets) {
+      Rules rules = rules_;
+      rules.k = budget.k;
+      at.figures.push_back(layer_figures(contributions, rules, specific));
+      at.retention.push_back(retention_of(at.figures.back().committee.members, reference));
+    }
+    return at;
+  }
+
+  std::vector<int> specific(int layer) const {
+    const auto& silhouette = observations_[layer].silhouette;
+    std::vector<int> domains;
+    for (int t = 0; t < static_cast<int>(silhouette.size()); ++t) {
+      const auto& least = result_.options.min_specificity;
+      if (!least || silhouette[t] > *least) domains.push_back(t);
+    }
+    return domains;
+  }
+
+  void add_layer(int l) {
+    const AtBudgets at = at_budgets(observations_[l].contributions, specific(l));
+    for (size_t b = 0; b < result_.budgets.size(); ++b) {
+      SweepLayer layer{.layer = result_.model.moe_layers[l],
+                       .committee = at.figures[b].committee.members,
+                       .size = {},
+                       .coverage_topk = {},
+                       .ratio_topk = {},
+                       .retention = {}};
+      const Scalars& s = at.figures[b].scalars;
+      layer.size.value = defined(s[kSize]);
+      layer.coverage_topk.value = defined(s[kCoverageTopk]);
+      layer.ratio_topk.value = defined(s[kRatioTopk]);
+      layer.retention.value = defined(at.retention[b]);
+      const auto members = static_cast<double>(layer.committee.size()),
+                 k = static_cast<double>(result_.budgets[b].k);
+      if (members > 0) layer.coverage_topk.floor = std::min(1.0, members / k);
+      if (members > 0 && members < k) layer.ratio_topk.floor = (rules_.experts - members) / (k - members);
+      if (layer.retention.value) layer.retention.floor = members / rules_.experts;
+      result_.budgets[b].layers.push_back(std::move(layer));
+    }
+  }
+
+  void bootstrap() {
+    const AuditOptions& options = result_.options;
+    Draws draws(ResamplePlan(grouping_, Scheme::kBootstrap, options.bootstrap, options.seed),
+                options.memory / 8, pool_);
+    const VectorKind geometry = geometry_kind(reader_), kind = kind_of(options.eci);
+    const Wanted wanted{.routing = geometry == VectorKind::kRouting,
+                        .executed = kind == VectorKind::kExecuted,
+                        .slots = kind == VectorKind::kSlots || geometry == VectorKind::kSlots};
+    for (int l = 0; l < reader_.layers(); ++l) {
+      const LayerVectors vectors = load_vectors(reader_, wanted, {l, 1}, pool_);
+      const LayerPack pack(vectors, l, reader_, options.eci);
+      const ReplicateTable table = replicate(pack, draws, grouping_, {rules_, specific(l), 0}, pool_);
+      bootstrap_layer(l, table);
+    }
+  }
+
+  void bootstrap_layer(int l, const ReplicateTable& table) {
+    const int64_t count = table.replicates;
+    std::vector<AtBudgets> at(count);
+    pool_.for_each(count, [&](int64_t r, int) {
+      std::vector<double> contributions(table.contributions.size() / count);
+      for (size_t i = 0; i < contributions.size(); ++i) contributions[i] = table.contributions[i * count + r];
+      at[r] = at_budgets(contributions, specific(l));
+    });
+    for (size_t b = 0; b < result_.budgets.size(); ++b) {
+      SweepLayer& layer = result_.budgets[b].layers[l];
+      std::vector<float> retention;
+      for (const AtBudgets& replicate : at) retention.push_back(static_cast<float>(replicate.retention[b]));
+      auto interval = [&](Figure& figure, Scalar scalar) {
+        std::vector<float> values;
+        for (const AtBudgets& replicate : at)
+          values.push_back(static_cast<float>(replicate.figures[b].scalars[scalar]));
+        if (figure.value) figure.bootstrap = interval_of(values);
+      };
+      interval(layer.size, kSize);
+      interval(layer.coverage_topk, kCoverageTopk);
+      interval(layer.ratio_topk, kRatioTopk);
+      if (layer.retention.value) layer.retention.bootstrap = interval_of(retention);
+      replicates_[b].push_back(std::move(retention));
+    }
+  }
+
+  // Means over layers; `retention` [L][B].
+  void finish(SweepBudget& budget, const std::vector<std::vector<float>>& retention) const {
+    std::vector<double> values, floors;
+    for (const SweepLayer& layer : budget.layers) {
+      values.push_back(layer.retention.value.value_or(kUndefined));
+      floors.push_back(layer.retention.floor.value_or(kUndefined));
+    }
+    budget.retention.value = defined(spread_of(values).mean);
+    budget.retention.floor = defined(spread_of(floors).mean);
+    if (retention.empty() || !budget.retention.value) return;
+    std::vector<float> means;
+    for (size_t r = 0; r < retention.front().size(); ++r) {
+      std::vector<double> column;
+      for (const auto& layer : retention) column.push_back(layer[r]);
+      means.push_back(static_cast<float>(spread_of(column).mean));
+    }
+    budget.retention.bootstrap = interval_of(means);
+  }
+
+  Rules rules_;
+  ThreadPool pool_;
+  SampleReader reader_;
+  Grouping grouping_;
+  std::vector<LayerObservation> observations_;
+  SweepResult result_;
+  std::vector<std::vector<std::vector<float>>> replicates_;  // [budgets][L][B] retention
+};
+
+}  // namespace
+
+SweepResult sweep(const trace::Trace& trace, const AuditOptions& options, const std::vector<int>& budgets) {
+  return Sweep(trace, options, budgets).run();
+}
+
+}  // namespace committee::audit
