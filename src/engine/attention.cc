@@ -44,27 +44,27 @@ class Block {
 
   // Keys [begin, begin + count), of which row i sees `visible(i)`.
   template <typename Visible>
-  void add(const Matrix& k, const Matrix& v, int64_t begin, int64_t count, const Visible& visible) {
+  void add(const HeadRows& k, const HeadRows& v, int64_t begin, int64_t count, const Visible& visible) {
     const int64_t keys = round_up(count, kKeySlack);
     const Product score{.m = padded_,
                         .n = keys,
                         .k = shape_.qk_dim,
                         .lda = shape_.qk_dim,
-                        .ldb = k.stride,
+                        .ldb = k.first.stride,
                         .ldc = kKeyBlock,
                         .input = type_};
-    worker_.matmul.run(score, worker_.input.data(), k.at(begin, task_.head * shape_.qk_dim), scores_);
+    worker_.matmul.run(score, worker_.input.data(), k.at(begin, task_.head), scores_);
     for (int64_t r = 0; r < rows_; ++r) weigh(r, std::clamp<int64_t>(visible(r / group_), 0, count), keys);
     const Product sum{.m = padded_,
                       .n = shape_.v_dim,
                       .k = keys,
                       .lda = kKeyBlock,
-                      .ldb = v.stride,
+                      .ldb = v.first.stride,
                       .ldc = shape_.v_dim,
                       .input = type_,
                       .b_transposed = false,
                       .accumulate = started_};
-    worker_.matmul.run(sum, weights_, v.at(begin, task_.head * shape_.v_dim), sums_);
+    worker_.matmul.run(sum, weights_, v.at(begin, task_.head), sums_);
     started_ = true;
   }
 
@@ -140,7 +140,7 @@ std::vector<Task> plan(const AttentionShape& shape, std::span<const QuerySpan> s
 }  // namespace
 
 void attend(Machine& machine, const AttentionShape& shape, std::span<const QuerySpan> spans, const Matrix& q,
-            const Matrix& k, const Matrix& v, const Matrix& out) {
+            const HeadRows& k, const HeadRows& v, const Matrix& out) {
   const std::vector<Task> tasks = plan(shape, spans);
   machine.pool.for_each(static_cast<int64_t>(tasks.size()), [&](int64_t index, int worker) {
     const Task& task = tasks[static_cast<size_t>(index)];

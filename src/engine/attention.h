@@ -28,14 +28,24 @@ struct AttentionShape {
   double scale = 0;             // of the scores
 };
 
+// Keys or values, head after head: row r of head h is `first`'s row r, `head_stride` elements times h
+// further.
+struct HeadRows {
+  Matrix first;
+  int64_t head_stride = 0;
+
+  void* at(int64_t row, int64_t head) const { return first.at(row, head * head_stride); }
+  explicit operator bool() const { return first.data != nullptr; }
+};
+
 // Keys and values are read in blocks: up to this many rows past a range may be read (not used), so that many
-// rows must exist, finite, behind the last key.
+// rows must exist, finite, behind the last key of the last head.
 inline constexpr int64_t kKeySlack = 32;
 
 // out[r, h] = Σ_j softmax_j(scale · q[r, h]·k[j]) v[j] over the keys that r sees. q [rows, heads·qk_dim],
-// k [.., kv_heads·qk_dim], v [.., kv_heads·v_dim] and out [rows, heads·v_dim] are in the machine's format.
+// k [kv_heads][.., qk_dim], v [kv_heads][.., v_dim] and out [rows, heads·v_dim] are in the machine's format.
 // The softmax streams over blocks of keys in float32.
 void attend(Machine& machine, const AttentionShape& shape, std::span<const QuerySpan> spans, const Matrix& q,
-            const Matrix& k, const Matrix& v, const Matrix& out);
+            const HeadRows& k, const HeadRows& v, const Matrix& out);
 
 }  // namespace committee::engine

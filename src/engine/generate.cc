@@ -17,17 +17,17 @@ class Cache {
   Cache(const model::ModelConfig& config, Compute type, int64_t rows)
       : layers_(static_cast<size_t>(config.layers)) {
     const model::Attention& attention = config.attention;
-    const auto make = [&](int64_t width) {
-      const size_t bytes = static_cast<size_t>((rows + kKeySlack) * width) * size_of(type);
+    const auto zeros = [&](int64_t count, int64_t dim) {
+      const size_t bytes = static_cast<size_t>((count + kKeySlack) * dim) * size_of(type);
       memory_.emplace_back();
-      return Matrix{std::memset(memory_.back().reserve(bytes), 0, bytes), type, width};
+      return Matrix{std::memset(memory_.back().reserve(bytes), 0, bytes), type, dim};
     };
     for (KeyValues& layer : layers_) {
       if (attention.latent) {
-        layer.latent = make(attention.latent->kv_rank + attention.latent->rope_dim);
+        layer.latent = zeros(rows, attention.latent->kv_rank + attention.latent->rope_dim);
       } else {
-        layer.k = make(attention.kv_heads * attention.qk_dim);
-        layer.v = make(attention.kv_heads * attention.v_dim);
+        layer.k = {zeros(attention.kv_heads * rows, attention.qk_dim), rows * attention.qk_dim};
+        layer.v = {zeros(attention.kv_heads * rows, attention.v_dim), rows * attention.v_dim};
       }
     }
   }

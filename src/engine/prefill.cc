@@ -79,18 +79,19 @@ void Pass::attention(int layer) {
 // Where a layer's keys and values go: memory that all layers share, or a cache of its own.
 KeyValues Pass::keys(int layer) {
   KeyValues into = caches_.empty() ? KeyValues{} : caches_[static_cast<size_t>(layer)];
-  if (into.k.data) return into;
+  if (into.k) return into;
   const model::Attention& attention = config_.attention;
   const int64_t rows = batch_.rows() * lane_count();
-  const auto matrix = [&](Bytes& bytes, int64_t width) {
+  const auto heads = [&](Bytes& bytes, int64_t dim) {
     const Compute type = decoder_.machine.compute;
-    const size_t row_bytes = static_cast<size_t>(width) * size_of(type);
-    const Matrix result{bytes.reserve(static_cast<size_t>(rows + kKeySlack) * row_bytes), type, width};
-    std::memset(result.at(rows), 0, static_cast<size_t>(kKeySlack) * row_bytes);
-    return result;
+    const int64_t used = attention.kv_heads * rows;
+    const size_t row_bytes = static_cast<size_t>(dim) * size_of(type);
+    const Matrix all{bytes.reserve(static_cast<size_t>(used + kKeySlack) * row_bytes), type, dim};
+    std::memset(all.at(used), 0, static_cast<size_t>(kKeySlack) * row_bytes);
+    return HeadRows{all, rows * dim};
   };
-  into.k = matrix(decoder_.keys, attention.kv_heads * attention.qk_dim);
-  into.v = matrix(decoder_.values, attention.kv_heads * attention.v_dim);
+  into.k = heads(decoder_.keys, attention.qk_dim);
+  into.v = heads(decoder_.values, attention.v_dim);
   return into;
 }
 

@@ -80,8 +80,10 @@ void SelfAttention::plain_keys(const AttentionWeights& weights, const Matrix& x,
       const int64_t to = slot ? slot[first + r] : first + r;
       finish_heads(k.floats(r), attention.kv_heads, norm, position[r]);
       if (attention.clip_qkv) clamp(static_cast<float>(*attention.clip_qkv), v_width, v.floats(r));
-      store(k.floats(r), k_width, into.k.type, into.k.at(to));
-      store(v.floats(r), v_width, into.v.type, into.v.at(to));
+      for (int64_t h = 0; h < attention.kv_heads; ++h) {
+        store(k.floats(r, h * attention.qk_dim), attention.qk_dim, x.type, into.k.at(to, h));
+        store(v.floats(r, h * attention.v_dim), attention.v_dim, x.type, into.v.at(to, h));
+      }
     }
   });
 }
@@ -89,8 +91,7 @@ void SelfAttention::plain_keys(const AttentionWeights& weights, const Matrix& x,
 void SelfAttention::latent_keys(const AttentionWeights& weights, const Matrix& x, const int64_t* position,
                                 int64_t rows, int64_t first, const int64_t* slot, const KeyValues& into) {
   const model::Latent& latent = *config_.attention.latent;
-  const int64_t heads = config_.attention.heads, qk = config_.attention.qk_dim,
-                v_dim = config_.attention.v_dim;
+  const int64_t heads = config_.attention.heads, v_dim = config_.attention.v_dim;
   const int64_t low_width = latent.kv_rank + latent.rope_dim, high = latent.nope_dim + v_dim;
   const Matrix low{products_.reserve_as<float>(rows * low_width), Compute::kF32, low_width};
   project(machine_, x, rows, weights.kv_a, low, Output::kSet);
@@ -108,17 +109,18 @@ void SelfAttention::latent_keys(const AttentionWeights& weights, const Matrix& x
       store(rope, latent.rope_dim, into.latent.type, into.latent.at(to, latent.kv_rank));
     }
   });
-  if (!into.k.data) return;
+  if (!into.k) return;
   const Matrix both{expanded_.reserve_as<float>(rows * heads * high), Compute::kF32, heads * high};
   project(machine_, row, rows, weights.kv_b, both, Output::kSet);
   machine_.pool.for_ranges(rows, 32, [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       const int64_t to = slot ? slot[first + r] : first + r;
       for (int64_t h = 0; h < heads; ++h) {
-        store(both.floats(r, h * high), latent.nope_dim, into.k.type, into.k.at(to, h * qk));
-        store(low.floats(r, latent.kv_rank), latent.rope_dim, into.k.type,
-              into.k.at(to, h * qk + latent.nope_dim));
-        store(both.floats(r, h * high + latent.nope_dim), v_dim, into.v.type, into.v.at(to, h * v_dim));
+        std::byte* key = static_cast<std::byte*>(into.k.at(to, h));
+        store(both.floats(r, h * high), latent.nope_dim, x.type, key);
+        store(low.floats(r, latent.kv_rank), latent.rope_dim, x.type,
+              key + static_cast<size_t>(latent.nope_dim) * size_of(x.type));
+        store(both.floats(r, h * high + latent.nope_dim), v_dim, x.type, into.v.at(to, h));
       }
     }
   });
@@ -173,7 +175,7 @@ void SelfAttention::add(const model::LayerWeights& layer, const TokenRows& token
   }
   {
     const auto timing = machine_.stopwatch.time(Op::kAttention);
-    if (from.k.data) {
+    if (from.k) {
       const AttentionShape shape{attention.heads, attention.kv_heads, attention.qk_dim, attention.v_dim,
                                  attention.scale};
       attend(machine_, shape, spans, q, from.k, from.v, context);
@@ -219,7 +221,7 @@ void SelfAttention::attend_latent(const AttentionWeights& weights, int64_t rows,
                   static_cast<size_t>(latent.rope_dim) * value);
     }
   });
-  attend(machine_, {heads, 1, dim, rank, attention.scale}, spans, absorbed, keys, keys, mixed);
+  attend(machine_, {heads, 1, dim, rank, attention.scale}, spans, absorbed, {keys, 0}, {keys, 0}, mixed);
   machine_.pool.for_each(heads, [&](int64_t h, int index) {
     Worker& worker = machine_.worker(index);
     const int64_t v_dim = attention.v_dim;

@@ -19,12 +19,13 @@ struct TokenRows {
   const int64_t* position = nullptr;  // [rows] of each in its sequence
 };
 
-// Keys and values of one layer, [.., kv_heads·dim] in the machine's format; kKeySlack finite rows lie behind
-// the last one in use. Latent attention (DeepSeek) has them two ways: expanded, keys and values of every
-// head, which is fewer operations for many tokens; or `latent` rows [kv_rank + rope], from which k and v
-// would be projected, far smaller to keep. Those that are null are neither written nor read.
+// Keys and values of one layer in the machine's format; kKeySlack finite rows lie behind the last one. Latent
+// attention (DeepSeek) has them two ways: expanded, keys and values of every head, which is fewer operations
+// for many tokens; or `latent` rows [kv_rank + rope], from which k and v would be projected, far smaller to
+// keep. Those that are null are neither written nor read.
 struct KeyValues {
-  Matrix k, v, latent;
+  HeadRows k, v;
+  Matrix latent;
 };
 
 // hidden += Attention(RMSNorm(hidden)), in two steps so that queries can be fewer than keys.

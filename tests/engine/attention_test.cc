@@ -30,10 +30,15 @@ std::vector<float> random_matrix(int64_t count, Random& random) {
   return x;
 }
 
-// A matrix in a format, and behind it slack of huge numbers that must not matter.
-std::vector<std::byte> stored(const std::vector<float>& x, int64_t width, Compute type) {
-  std::vector<float> all = x;
-  all.resize(x.size() + static_cast<size_t>(kKeySlack * width), 1e30f);
+// A matrix of `heads` parts a row, head after head in a format, and behind it slack of huge numbers that must
+// not matter.
+std::vector<std::byte> stored(const std::vector<float>& x, int64_t heads, int64_t dim, Compute type) {
+  std::vector<float> all;
+  for (int64_t h = 0; h < heads; ++h) {
+    for (auto row = x.begin(); row != x.end(); row += heads * dim)
+      all.insert(all.end(), row + h * dim, row + (h + 1) * dim);
+  }
+  all.resize(x.size() + static_cast<size_t>(kKeySlack * dim), 1e30f);
   std::vector<std::byte> bytes(all.size() * size_of(type));
   store(all.data(), static_cast<int64_t>(all.size()), type, bytes.data());
   return bytes;
@@ -46,12 +51,13 @@ double worst_difference(const Case& c, Compute type, int threads) {
                 v_width = s.kv_heads * s.v_dim, out_width = s.heads * s.v_dim;
   const auto q = random_matrix(rows * q_width, random), k = random_matrix(c.keys * k_width, random),
              v = random_matrix(c.keys * v_width, random);
-  auto q_bytes = stored(q, q_width, type), k_bytes = stored(k, k_width, type),
-       v_bytes = stored(v, v_width, type);
+  auto q_bytes = stored(q, 1, q_width, type), k_bytes = stored(k, s.kv_heads, s.qk_dim, type),
+       v_bytes = stored(v, s.kv_heads, s.v_dim, type);
   std::vector<std::byte> out(static_cast<size_t>(rows * out_width) * size_of(type));
   Machine machine(type, threads);
-  attend(machine, s, c.spans, {q_bytes.data(), type, q_width}, {k_bytes.data(), type, k_width},
-         {v_bytes.data(), type, v_width}, {out.data(), type, out_width});
+  attend(machine, s, c.spans, {q_bytes.data(), type, q_width},
+         {{k_bytes.data(), type, s.qk_dim}, c.keys * s.qk_dim},
+         {{v_bytes.data(), type, s.v_dim}, c.keys * s.v_dim}, {out.data(), type, out_width});
   const model::Tensor result{"",
                              type == Compute::kF32 ? model::DType::kF32 : model::DType::kBF16,
                              {rows * out_width},
