@@ -105,6 +105,25 @@ void shared_prefix(const WarningInput& in, Warnings& out) {
        {{"share", weighted}, {"domains", evidence}}});
 }
 
+// Where tokens are not known: samples of a domain or finer group that are nearly copies of one another.
+void shared_content(const WarningInput& in, Warnings& out) {
+  double explained = 0;
+  for (const LayerResult& layer : in.result.layers) {
+    if (!layer.r2.value) return;
+    explained += (*layer.r2.value + layer.r2_nested.value.value_or(0)) / count(in.result.layers.size());
+  }
+  if (explained < 0.9) return;
+  out.push_back(
+      {"shared-prefix",
+       fmt::format(
+           "rows average whole prompts, and the group a sample is in explains {:.0f}% of its routing: "
+           "prompts of a group seem to share a prefix (few-shot examples), which makes groups look "
+           "separate; audit last or content positions",
+           percent(explained)),
+       {{"variance_explained", explained},
+        {"groups", std::max(in.grouping.groups.size(), in.grouping.domains.size())}}});
+}
+
 void about_domains(const WarningInput& in, Warnings& out) {
   const auto& domains = in.grouping.domains;
   Json few = Json::array();
@@ -230,6 +249,7 @@ std::vector<Warning> find_warnings(const WarningInput& in) {
     same_last_routing(in, out);
   }
   if (in.result.positions == "all" || in.result.positions == "content") shared_prefix(in, out);
+  if (in.result.positions == "sample") shared_content(in, out);
   about_domains(in, out);
   if (2 * in.result.k >= in.result.model.experts) {
     out.push_back({"large-k",

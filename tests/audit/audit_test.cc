@@ -1,0 +1,306 @@
+#include "audit/audit.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "audit/make_trace.h"
+#include "audit/sweep.h"
+#include "audit/verdict.h"
+#include "audit/warnings.h"
+#include "base/error.h"
+
+namespace committee::audit {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::made_trace;
+using testing::MadeSample;
+using testing::MadeTrace;
+
+AuditOptions quick() { return {.bootstrap = 0, .permutations = 0, .expert_shuffles = 0}; }
+
+template <typename Call>
+std::string error_of(Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::vector<std::string> codes(const AuditResult& result) {
+  std::vector<std::string> codes;
+  for (const Warning& warning : result.warnings) codes.push_back(warning.code);
+  return codes;
+}
+
+// The mean over some rows of every sample of a domain, straight from the made trace.
+double direct(const MadeTrace& made, const std::string& domain, int layer, int expert, const std::string& eci,
+              const std::function<bool(size_t row, size_t rows, bool content)>& audited) {
+  double sum = 0;
+  int samples = 0;
+  for (const MadeSample& sample : made.samples) {
+    if (sample.domain != domain) continue;
+    double mean = 0;
+    int rows = 0;
+    for (size_t r = 0; r < sample.rows.size(); ++r) {
+      if (!audited(r, sample.rows.size(), sample.rows[r].content)) continue;
+      const float* probs = &sample.rows[r].probs[layer * made.experts];
+      const auto best = made.best(probs);
+      const bool in = std::find(best.begin(), best.end(), expert) != best.end();
+      double total = 0;
+      for (auto id : best) total += probs[id];
+      mean += eci == "routing" ? probs[expert] : !in ? 0 : eci == "executed" ? probs[expert] / total : 1;
+      ++rows;
+    }
+    sum += mean / rows;
+    ++samples;
+  }
+  return sum / samples;
+}
+
+TEST(Audit, EveryPositionAndKindEqualsDirectMeans) {
+  MadeTrace made = made_trace({5, 4, 6}, 0.5, 11, 5);
+  made.positions = "all";
+  const auto trace = made.write("positions");
+  const std::pair<Positions, std::function<bool(size_t, size_t, bool)>> positions[] = {
+      {Positions::kRecorded, [](size_t, size_t, bool) { return true; }},
+      {Positions::kAll, [](size_t, size_t, bool) { return true; }},
+      {Positions::kLast, [](size_t r, size_t n, bool) { return r + 1 == n; }},
+      {Positions::kContent, [](size_t, size_t, bool content) { return content; }}};
+  for (const auto& [which, audited] : positions) {
+    for (const Eci eci : {Eci::kRouting, Eci::kExecuted, Eci::kFrequency}) {
+      AuditOptions options = quick();
+      options.positions = which;
+      options.eci = eci;
+      const AuditResult result = audit(trace, options);
+      for (int t = 0; t < 3; ++t) {
+        for (int e = 0; e < made.experts; ++e) {
+          EXPECT_NEAR(*result.layers[1].contributions[t * made.experts + e].value,
+                      direct(made, result.domains[t].name, 1, e, name_of(eci), audited), 1e-12)
+              << name_of(which) << " " << name_of(eci);
+        }
+      }
+    }
+  }
+}
+
+TEST(Audit, TracesOfIdsAloneUseFrequencyVectors) {
+  MadeTrace made = made_trace({6, 6}, 0.5, 12);
+  AuditOptions options = quick();
+  options.eci = Eci::kFrequency;
+  const AuditResult full = audit(made.write("full"), options);
+  made.record = trace::Record::kTopK;
+  const auto trace = made.write("topk");
+  const AuditResult ids = audit(trace, options);
+  EXPECT_EQ(ids.vectors, "frequency");
+  EXPECT_EQ(full.vectors, "routing");
+  for (size_t i = 0; i < ids.layers[0].contributions.size(); ++i) {
+    EXPECT_EQ(ids.layers[0].contributions[i].value, full.layers[0].contributions[i].value);
+  }
+  EXPECT_TRUE(ids.layers[0].silhouette[0].value);
+  EXPECT_FALSE(ids.layers[0].routing_entropy.value);
+  options.bootstrap = options.permutations = 5;
+  const AuditResult resampled = audit(trace, options);
+  EXPECT_TRUE(resampled.layers[0].max_over_mean.bootstrap);
+  EXPECT_TRUE(resampled.layers[0].r2.permuted);
+}
+
+TEST(Audit, RefusesWhatTheTraceLacks) {
+  const auto last = made_trace({3, 3}, 1, 13).write("last");
+  AuditOptions options = quick();
+  options.positions = Positions::kContent;
+  EXPECT_THAT(error_of([&] { audit(last, options); }), HasSubstr("--positions content"));
+  options = quick();
+  options.k = 9;
+  EXPECT_THAT(error_of([&] { audit(last, options); }), HasSubstr("--k 9 is outside 1..8"));
+  options = quick();
+  options.gamma = 1.5;
+  EXPECT_THAT(error_of([&] { audit(last, options); }), HasSubstr("--gamma 1.5"));
+  options = quick();
+  options.group_by = "nothing";
+  EXPECT_THAT(error_of([&] { audit(last, options); }), HasSubstr("no column \"nothing\""));
+  options = quick();
+  options.domain_of = {{"subject 0", "x"}};
+  EXPECT_THAT(error_of([&] { audit(last, options); }), HasSubstr("which the domain map does not name"));
+
+  MadeTrace topk = made_trace({3, 3}, 1, 13);
+  topk.record = trace::Record::kTopK;
+  const auto ids = topk.write("kinds");
+  if (ids.manifest().recording.allowed_eci !=
+      std::vector<std::string>{"routing", "executed", "frequency", "reference"}) {
+    EXPECT_THAT(error_of([&] { audit(ids, quick()); }), HasSubstr("--eci routing"));
+  }
+
+  MadeTrace all = made_trace({3, 3}, 1, 14, 1);  // row 0 is the template's own
+  all.positions = "all";
+  options = quick();
+  options.positions = Positions::kContent;
+  EXPECT_THAT(error_of([&] { audit(all.write("no_content"), options); }), HasSubstr("has no"));
+}
+
+TEST(Audit, GroupsByColumnAndMap) {
+  const auto trace = made_trace({6, 6}, 1, 15).write("groups");
+  AuditOptions options = quick();
+  options.group_by = "part";
+  EXPECT_EQ(audit(trace, options).domains.size(), 3u);
+  options = quick();
+  for (int s = 0; s < 4; ++s) options.domain_of["subject " + std::to_string(s)] = s < 3 ? "most" : "few";
+  const AuditResult result = audit(trace, options);
+  ASSERT_EQ(result.domains.size(), 2u);
+  EXPECT_EQ(result.domains[0].name, "few");
+  EXPECT_EQ(result.domains[1].samples, 9);
+  EXPECT_EQ(result.nested.size(), 4u);
+  EXPECT_TRUE(result.layers[0].r2_nested.value);
+}
+
+TEST(Audit, SingleDomainLeavesSharingUndefined) {
+  AuditOptions options = quick();
+  options.bootstrap = options.permutations = 10;
+  const AuditResult result = audit(made_trace({8}, 1, 16).write("single"), options);
+  const LayerResult& layer = result.layers[0];
+  EXPECT_FALSE(layer.jaccard_mean.value);
+  EXPECT_FALSE(layer.silhouette[0].value);
+  EXPECT_FALSE(layer.r2.value);
+  EXPECT_FALSE(layer.chance);
+  EXPECT_TRUE(layer.coverage_topk.value);
+  EXPECT_EQ(layer.verdict.verdict, Verdict::kUndecided);
+}
+
+TEST(Audit, SpecificityDropsDomains) {
+  AuditOptions options = quick();
+  options.min_specificity = 2;  // no silhouette is that large
+  const AuditResult none = audit(made_trace({8, 8}, 1, 17).write("specificity"), options);
+  EXPECT_TRUE(none.layers[0].specific_domains.empty());
+  EXPECT_TRUE(none.layers[0].committee.empty());
+  EXPECT_FALSE(none.layers[0].experts[0].avg_rank.value);
+  options.min_specificity = -2;
+  EXPECT_THAT(audit(made_trace({8, 8}, 1, 17).write("specificity"), options).layers[0].specific_domains,
+              ElementsAre(0, 1));
+}
+
+TEST(Warnings, NameWhatMakesACommittee) {
+  MadeTrace made = made_trace({40, 40, 4}, 0.5, 18);
+  EXPECT_THAT(codes(audit(made.write("plain"), quick())), ElementsAre("few-samples"));
+  for (MadeSample& sample : made.samples) sample.rows.back().token = 2;
+  const AuditResult ends = audit(made.write("ends"), quick());
+  EXPECT_THAT(codes(ends), ElementsAre("same-last-token", "few-samples"));
+  EXPECT_EQ(ends.warnings[0].evidence["token"], 2);
+  EXPECT_EQ(ends.warnings[0].evidence["share"], 1.0);
+
+  AuditOptions options = quick();
+  options.k = 4;
+  EXPECT_THAT(codes(audit(made_trace({60, 30, 30}, 0.5, 19).write("k"), options)), ElementsAre("large-k"));
+  EXPECT_THAT(codes(audit(made_trace({90, 30, 30}, 0.5, 20).write("most"), quick())),
+              ElementsAre("dominant-domain"));
+}
+
+TEST(Warnings, SeeDegenerateCaptures) {
+  MadeTrace made = made_trace({40, 40}, 0.5, 21);
+  for (MadeSample& sample : made.samples) {
+    auto& probs = sample.rows[0].probs;
+    std::copy_n(probs.begin(), 8, probs.begin() + 8);
+  }
+  EXPECT_THAT(codes(audit(made.write("identical"), quick())), ElementsAre("identical-layers"));
+
+  made = made_trace({40, 40}, 0.5, 22);
+  for (MadeSample& sample : made.samples) {
+    for (float& p : sample.rows[0].probs) p *= 0.5F;
+  }
+  EXPECT_THAT(codes(audit(made.write("half"), quick())), ElementsAre("rows-not-one"));
+
+  for (MadeSample& sample : made.samples) {  // softmax of probabilities
+    for (int l = 0; l < 2; ++l) {
+      float total = 0;
+      for (int e = 0; e < 8; ++e)
+        total += sample.rows[0].probs[l * 8 + e] = std::exp(2 * sample.rows[0].probs[l * 8 + e]);
+      for (int e = 0; e < 8; ++e) sample.rows[0].probs[l * 8 + e] /= total;
+    }
+  }
+  EXPECT_THAT(codes(audit(made.write("twice"), quick())), ElementsAre("softmax-twice"));
+
+  made = made_trace({40, 40}, 0.5, 23);
+  for (MadeSample& sample : made.samples) {  // experts 0 and 1 always
+    for (int l = 0; l < 2; ++l) {
+      for (int e = 0; e < 8; ++e) sample.rows[0].probs[l * 8 + e] = e < 2 ? 0.485F : 0.005F;
+    }
+  }
+  EXPECT_THAT(codes(audit(made.write("constant"), quick())), ElementsAre("constant-set", "identical-layers"));
+
+  for (MadeSample& sample : made.samples) {
+    for (int l = 0; l < 2; ++l) {
+      for (int e = 0; e < 8; ++e) sample.rows[0].probs[l * 8 + e] = e == l ? 0.93F : 0.01F;
+    }
+  }
+  EXPECT_THAT(codes(audit(made.write("one"), quick())), ElementsAre("same-last-routing", "constant-set"));
+}
+
+TEST(Warnings, SeeSharedPrefixes) {
+  MadeTrace made = made_trace({40, 40}, 0.5, 24, 6);
+  made.positions = "all";
+  EXPECT_THAT(codes(audit(made.write("no_prefix"), quick())), ElementsAre());
+  for (MadeSample& sample : made.samples) {
+    for (int r = 0; r < 4; ++r) sample.rows[r].token = 100 + r;
+  }
+  const AuditResult result = audit(made.write("prefix"), quick());
+  ASSERT_THAT(codes(result), ElementsAre("shared-prefix"));
+  EXPECT_GE(result.warnings[0].evidence["domains"][0]["prefix_tokens"].get<int>(), 4);
+}
+
+TEST(Verdict, CommitteeArithmeticAndUndecided) {
+  AuditOptions options = quick();
+  options.bootstrap = 100;
+  const AuditResult planted = audit(made_trace({60, 60, 60, 60}, 0.3, 25).write("planted"), options);
+  EXPECT_EQ(planted.layers[0].verdict.verdict, Verdict::kCommittee) << planted.layers[0].verdict.reason;
+  EXPECT_EQ(planted.verdict.verdict, Verdict::kCommittee) << planted.verdict.reason;
+  EXPECT_TRUE(stability_of(planted).enough);
+  EXPECT_THROW(stability_of(audit(made_trace({5, 5}, 1, 25).write("no_bootstrap"), quick())), Error);
+
+  MadeTrace ends = made_trace({60, 60, 60, 60}, 0.3, 25);
+  for (MadeSample& sample : ends.samples) sample.rows.back().token = 2;
+  const AuditResult made = audit(ends.write("made"), options);
+  EXPECT_EQ(made.layers[0].verdict.verdict, Verdict::kCommittee);
+  EXPECT_EQ(made.verdict.verdict, Verdict::kUndecided) << made.verdict.reason;
+  EXPECT_THAT(made.verdict.reason, HasSubstr("token 2"));
+
+  // Only domains of their own: nobody is shared.
+  MadeTrace apart = made_trace({60, 60, 60}, 3, 26);
+  for (MadeSample& sample : apart.samples) {
+    for (int l = 0; l < 2; ++l) sample.rows[0].probs[l * 8] = 0;
+  }
+  const AuditResult none = audit(apart.write("apart"), options);
+  EXPECT_EQ(none.layers[0].verdict.verdict, Verdict::kNone) << none.layers[0].verdict.reason;
+}
+
+TEST(Sweep, ReranksAndRetains) {
+  const auto trace = made_trace({30, 30, 30}, 0.6, 27).write("sweep");
+  AuditOptions options = quick();
+  options.bootstrap = 40;
+  const SweepResult result = sweep(trace, options, {1, 2, 4});
+  EXPECT_EQ(result.reference_k, 2);
+  ASSERT_EQ(result.budgets.size(), 3u);
+  for (const SweepBudget& budget : result.budgets) {
+    AuditOptions at = quick();
+    at.k = budget.k;
+    const AuditResult direct = audit(trace, at);
+    double retained = 0;
+    for (size_t l = 0; l < 2; ++l) {
+      EXPECT_EQ(budget.layers[l].committee, direct.layers[l].committee);
+      EXPECT_EQ(budget.layers[l].coverage_topk.value, direct.layers[l].coverage_topk.value);
+      EXPECT_EQ(*budget.layers[l].retention.floor,
+                static_cast<double>(budget.layers[l].committee.size()) / 8);
+      retained += *budget.layers[l].retention.value / 2;
+    }
+    EXPECT_DOUBLE_EQ(*budget.retention.value, retained);
+    EXPECT_TRUE(budget.retention.bootstrap);
+  }
+  EXPECT_EQ(result.budgets[1].retention.value, 1);
+  EXPECT_THROW(sweep(trace, options, {9}), Error);
+}
+
+}  // namespace
+}  // namespace committee::audit
