@@ -10,8 +10,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/ops.cc"
 #include <hwy/foreach_target.h>
-// Highway needs its headers after foreach_target.h.
-#include <hwy/contrib/math/math-inl.h>
+// Highway needs its header after foreach_target.h.
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -49,6 +48,24 @@ HWY_INLINE void store_part(D d, hn::Vec<D> x, Compute type, void* out, int64_t i
   hn::StoreU(hn::DemoteTo(dh, high), dh, static_cast<uint16_t*>(out) + i);
 }
 
+// e^x to 2e-7 relative: 2^n · e^r with |r| ≤ ln 2 / 2 and the first terms of e^r's series. 0 below -87; x is
+// at most 88; a NaN stays one.
+template <typename D>
+HWY_INLINE hn::Vec<D> exponential(D d, hn::Vec<D> x) {
+  const auto in_range = hn::Max(x, hn::Set(d, -87.0f));
+  const auto n = hn::Round(hn::Mul(in_range, hn::Set(d, 1.44269504f)));
+  // ln 2 in two parts, the first with few enough bits that its product is exact.
+  auto r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), in_range);
+  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
+  auto sum = hn::Set(d, 1.0f / 720);
+  for (const float term : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f})
+    sum = hn::MulAdd(sum, r, hn::Set(d, term));
+  const hn::RebindToSigned<D> di;
+  const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
+  const auto result = hn::Mul(sum, hn::BitCast(d, power));
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenElseZero(hn::Ge(x, hn::Set(d, -87.0f)), result));
+}
+
 float SumOfSquares(const float* x, int64_t n) {
   const Floats d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -80,7 +97,7 @@ void SiluMul(const float* gate, const float* up, int64_t n, Compute type, void* 
   for_parts(n, [&](auto d, int64_t i) {
     const auto g = hn::LoadU(d, gate + i);
     const auto silu =
-        hn::Div(g, hn::Add(hn::Set(d, 1.0f), hn::Exp(d, hn::Min(hn::Neg(g), hn::Set(d, 88.0f)))));
+        hn::Div(g, hn::Add(hn::Set(d, 1.0f), exponential(d, hn::Min(hn::Neg(g), hn::Set(d, 88.0f)))));
     store_part(d, hn::Mul(silu, hn::LoadU(d, up + i)), type, out, i);
   });
 }
@@ -127,7 +144,7 @@ float ExpRow(const float* x, float factor, float shift, int64_t n, Compute type,
   float rest = 0;
   for_parts(n, [&](auto d, int64_t i) {
     const auto y = hn::MulSub(hn::LoadU(d, x + i), hn::Set(d, factor), hn::Set(d, shift));
-    const auto e = hn::IfThenElse(hn::IsNaN(y), y, hn::Exp(d, y));
+    const auto e = exponential(d, y);
     if constexpr (std::is_same_v<decltype(d), Floats>) {
       sum = hn::Add(sum, e);
     } else {
