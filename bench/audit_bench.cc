@@ -1,0 +1,149 @@
+// bench_audit resample [SAMPLES LAYERS EXPERTS DOMAINS REPLICATES]: bootstraps and permutations against the
+// matrix
+//   products [2·REPLICATES, SAMPLES] x [SAMPLES, LAYERS·EXPERTS] alone, by the audit's own product kernel in
+//   float32.
+// bench_audit stream MEGABYTES MEMORY_MB: an audit without replicates against reading the same files once.
+// Both run on THREADS (default 2), write a trace under $TMPDIR, and print one line of figures each.
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "audit/audit.h"
+#include "audit/kernels.h"
+#include "audit_trace.h"
+#include "base/mapped_file.h"
+#include "base/thread_pool.h"
+
+using namespace committee;
+namespace fs = std::filesystem;
+
+namespace {
+
+double seconds_of(const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+double peak_gib() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / (1 << 20);
+}
+
+int thread_count() {
+  const char* threads = std::getenv("THREADS");
+  return threads != nullptr ? std::atoi(threads) : 2;
+}
+
+trace::Trace make_trace(const bench::Shape& shape) {
+  return bench::write_trace(fs::temp_directory_path() / "bench_audit_trace", shape, 1,
+                            [](int domain, Random& random, std::vector<double>& logits) {
+                              for (size_t i = 0; i < logits.size(); ++i) {
+                                logits[i] =
+                                    2 * random.uniform() + (i % 9 == static_cast<size_t>(domain) ? 1 : 0);
+                              }
+                            });
+}
+
+// The products for one layer, scaled to all of them.
+double products(const bench::Shape& shape, int rows) {
+  ThreadPool pool(thread_count());
+  std::vector<float> weights(static_cast<size_t>(rows) * shape.samples, 1.0F);
+  std::vector<float> records(static_cast<size_t>(shape.samples) * shape.experts, 0.5F);
+  const auto columns = kernels::kColumnBlock;
+  std::vector<float> out(static_cast<size_t>(rows) * shape.experts);
+  // Strips of a few columns, so that a strip of the records stays in the cache for all rows.
+  const int64_t strips = shape.experts / static_cast<int64_t>(columns), blocks = (rows + 95) / 96;
+  const double one = seconds_of([&] {
+    pool.for_each(strips * blocks, [&](int64_t item, int) {
+      const int64_t strip = item / blocks, first = item % blocks * 96,
+                    count = std::min<int64_t>(96, rows - first);
+      audit::kernels::multiply(&weights[first * shape.samples], count, shape.samples,
+                               &records[strip * shape.samples * static_cast<int64_t>(columns)], columns,
+                               &out[(strip * rows + first) * static_cast<int64_t>(columns)]);
+    });
+  });
+  if (out[0] < 0) std::puts("negative");  // keeps the products from being optimised away
+  return one * shape.layers;
+}
+
+int resample(int argc, char** argv) {
+  auto number = [&](int at, int fallback) { return argc > at ? std::atoi(argv[at]) : fallback; };
+  const bench::Shape shape{.samples = number(2, 14042),
+                           .layers = number(3, 48),
+                           .experts = number(4, 128),
+                           .top_k = 8,
+                           .domains = number(5, 9)};
+  const int replicates = number(6, 1000);
+  const trace::Trace trace = make_trace(shape);
+  audit::AuditOptions options{.bootstrap = 0,
+                              .permutations = 0,
+                              .expert_shuffles = 0,
+                              .threads = thread_count(),
+                              .memory = int64_t{3} << 30};
+  const double plain = seconds_of([&] { audit::audit(trace, options); });
+  options.bootstrap = options.permutations = replicates;
+  const double all = seconds_of([&] { audit::audit(trace, options); });
+  options.silhouette_replicates = 0;
+  const double without = seconds_of([&] { audit::audit(trace, options); });
+  const double peak = peak_gib();
+  const double product = products(shape, 2 * replicates);
+  std::printf(
+      "%lld x %d x %d, %d domains, %d + %d replicates: products alone %.1f s; observed %.1f s; audit %.1f s "
+      "(%.2f times), without silhouette replicates %.1f s (%.2f times); peak %.2f GiB\n",
+      static_cast<long long>(shape.samples), shape.layers, shape.experts, shape.domains, replicates,
+      replicates, product, plain, all, all / product, without, without / product, peak);
+  return 0;
+}
+
+double read_once(const fs::path& folder) {
+  return seconds_of([&] {
+    uint64_t sum = 0;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      const MappedFile file(entry.path());
+      const auto bytes = file.bytes();
+      for (size_t i = 0; i + 8 <= bytes.size(); i += 8) {
+        uint64_t word;
+        std::memcpy(&word, bytes.data() + i, 8);
+        sum += word;
+      }
+    }
+    if (sum == 42) std::puts("");
+  });
+}
+
+int stream(int argc, char** argv) {
+  if (argc != 4) return 2;
+  bench::Shape shape{.samples = 0, .layers = 48, .experts = 128, .top_k = 8, .domains = 9};
+  shape.samples = std::atoll(argv[2]) * 1000000 / (48 * (128 * 4 + 8 * 6));
+  const trace::Trace trace = make_trace(shape);
+  const double read = read_once(trace.folder());
+  audit::AuditOptions options{.bootstrap = 0,
+                              .permutations = 0,
+                              .expert_shuffles = 0,
+                              .threads = thread_count(),
+                              .memory = std::atoll(argv[3]) << 20};
+  const double time = seconds_of([&] { audit::audit(trace, options); });
+  std::printf(
+      "%s MB: read once %.2f s; audit (two passes) %.2f s; rate of a pass over that of reading %.2f; peak "
+      "%.2f "
+      "GiB\n",
+      argv[2], read, time, 2 * read / time, peak_gib());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string mode = argc > 1 ? argv[1] : "";
+  if (mode == "resample") return resample(argc, argv);
+  if (mode == "stream") return stream(argc, argv);
+  std::fputs(
+      "bench_audit resample [SAMPLES LAYERS EXPERTS DOMAINS REPLICATES] | stream MEGABYTES MEMORY_MB\n",
+      stderr);
+  return 2;
+}
