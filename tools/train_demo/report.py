@@ -71,9 +71,9 @@ def letters(model, tokenizer, questions):
 def svg(log, lines):
     """The loss curve; `lines` are horizontal ones (name, loss)."""
     tokens = [float(r["tokens"]) / 1e6 for r in log]
-    curves = [("training", "train_loss", "#8a8a8a"), ("held out", "held_out_loss", "#1f5fbf")]
-    low = math.floor(min(float(r[c]) for r in log for _, c, _ in curves) * 2) / 2
-    high = math.ceil(max([v for _, v in lines] + [float(r[c]) for r in log for _, c, _ in curves]) * 2) / 2
+    curves = [("training", "train_loss", "#8a8a8a", 10), ("held out", "held_out_loss", "#1f5fbf", -2)]
+    low = math.floor(min(float(r[c]) for r in log for _, c, *_ in curves) * 2) / 2
+    high = math.ceil(max([v for _, v in lines] + [float(r[c]) for r in log for _, c, *_ in curves]) * 2) / 2
     x = lambda t: LEFT + t / tokens[-1] * (WIDTH - LEFT - 90)
     y = lambda v: TOP + (high - v) / (high - low) * (HEIGHT - TOP - 40)
     text = lambda px, py, s, extra="": f'<text x="{px:.1f}" y="{py:.1f}" {extra}>{s}</text>'
@@ -88,10 +88,10 @@ def svg(log, lines):
     for name, v in lines:
         out.append(f'<path d="M{LEFT} {y(v):.1f}H{WIDTH - 90}" stroke="#c0392b" stroke-dasharray="4 3"/>')
         out.append(text(WIDTH - 86, y(v) + 4, name))
-    for name, column, colour in curves:
+    for name, column, colour, shift in curves:
         points = " ".join(f"{x(t):.1f},{y(float(r[column])):.1f}" for t, r in zip(tokens, log))
         out.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
-        out.append(text(WIDTH - 86, y(float(log[-1][column])) + 4, name, f'fill="{colour}"'))
+        out.append(text(WIDTH - 86, y(float(log[-1][column])) + shift, name, f'fill="{colour}"'))
     out.append(text((WIDTH - 40) / 2, HEIGHT - 6, "million tokens", 'text-anchor="middle"'))
     turned = f'text-anchor="middle" transform="rotate(-90 14 {HEIGHT / 2})"'
     out.append(text(14, HEIGHT / 2, "loss (nats a token)", turned))
@@ -119,11 +119,13 @@ def main():
     print("| perplexity | all tokens | question tokens |\n|---|---|---|")
     for name, loss in ("model", own), ("bigram", two), ("unigram", one):
         print(f"| {name} | {math.exp(loss.mean()):.1f} | {math.exp(loss[content].mean()):.1f} |")
-    print("| layer | executed mass | Gini of the mean distribution | load entropy | smallest load | largest load |")
-    print("|---|---|---|---|---|---|")
+    print("| layer | executed mass | Gini of the mean distribution | load entropy | smallest load | largest load "
+          "| loads under a tenth of the even one |")
+    print("|---|---|---|---|---|---|---|")
     for i, (m, p, f) in enumerate(zip(mass, probs, load_share)):
         entropy = -(f * np.log(np.maximum(f, 1e-12))).sum() / math.log(len(f))
-        print(f"| {i} | {m:.3f} | {gini(p):.3f} | {entropy:.3f} | {f.min():.4f} | {f.max():.4f} |")
+        print(f"| {i} | {m:.3f} | {gini(p):.3f} | {entropy:.3f} | {f.min():.4f} | {f.max():.4f} "
+              f"| {(f < 0.1 / len(f)).sum()} |")
     print(f"letters: held out {letters(model, tokenizer, held):.3f} of {len(held)}, "
           f"seen in training {letters(model, tokenizer, train[::20]):.3f} of {len(train[::20])}")
     with open(args.run / "log.csv", newline="") as file:
