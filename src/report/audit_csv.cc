@@ -87,6 +87,13 @@ std::string committees_csv(const AuditResult& result) {
       return row.layer->stable ? joined(*row.layer->stable) : std::string();
     });
   }
+  if (std::any_of(result.layers.begin(), result.layers.end(), [](const auto& l) { return l.agreement; })) {
+    table.number("agreement", [](const LayerRow& row) { return row.layer->agreement; });
+  }
+  const auto excess = figure_of(&LayerResult::excess_topk);
+  const bool any_excess = std::any_of(result.layers.begin(), result.layers.end(),
+                                      [](const auto& layer) { return layer.excess_topk.value.has_value(); });
+  if (any_excess) table.figure("excess_topk", excess);
   table.number("by_fallback", [](const LayerRow& row) { return flag(row.layer->by_fallback); });
   table.text("verdict", [](const LayerRow& row) { return std::string(name_of(row.layer->verdict.verdict)); });
   shuffle_columns(table, result);
@@ -181,25 +188,6 @@ std::string experts_csv(const AuditResult& result) {
   return table.csv();
 }
 
-std::string contributions_csv(const AuditResult& result) {
-  auto table = item_table(result, [](const LayerResult& layer) { return layer.contributions.size(); });
-  const size_t experts = std::max<size_t>(1, static_cast<size_t>(result.model.experts));
-  table.text("domain", [&](const ItemRow& row) { return result.domains[row.item / experts].name; });
-  table.number("expert", [=](const ItemRow& row) { return static_cast<double>(row.item % experts); });
-  table.figure("contribution", [](const ItemRow& row) { return &row.layer->contributions[row.item]; });
-  table.number("rank", [](const ItemRow& row) { return static_cast<double>(row.layer->ranks[row.item]); });
-  return table.csv();
-}
-
-std::string pairs_csv(const AuditResult& result) {
-  auto table = item_table(result, [](const LayerResult& layer) { return layer.pairs.size(); });
-  const auto name = [&](int domain) { return result.domains[static_cast<size_t>(domain)].name; };
-  table.text("domain_a", [=](const ItemRow& row) { return name(row.layer->pairs[row.item].a); });
-  table.text("domain_b", [=](const ItemRow& row) { return name(row.layer->pairs[row.item].b); });
-  table.figure("jaccard", [](const ItemRow& row) { return &row.layer->pairs[row.item].jaccard; });
-  return table.csv();
-}
-
 std::string lorenz_csv(const AuditResult& result) {
   auto table = item_table(result, [](const LayerResult& layer) { return layer.lorenz.size(); });
   table.number("share_of_experts", [](const ItemRow& row) {
@@ -240,13 +228,36 @@ std::string summary_csv(const AuditResult& result) {
 
 }  // namespace
 
+std::string contributions_csv(const AuditResult& result, Baselines baselines) {
+  auto table = item_table(result, [](const LayerResult& layer) { return layer.contributions.size(); });
+  const size_t experts = std::max<size_t>(1, static_cast<size_t>(result.model.experts));
+  table.text("domain", [&](const ItemRow& row) { return result.domains[row.item / experts].name; });
+  table.number("expert", [=](const ItemRow& row) { return static_cast<double>(row.item % experts); });
+  const auto contribution = [](const ItemRow& row) { return &row.layer->contributions[row.item]; };
+  table.number("contribution", [=](const ItemRow& row) { return contribution(row)->value; });
+  table.number("rank", [](const ItemRow& row) { return static_cast<double>(row.layer->ranks[row.item]); });
+  if (baselines == Baselines::kShown) table.baselines("contribution", contribution);
+  return table.csv();
+}
+
+std::string jaccard_pairs_csv(const AuditResult& result, Baselines baselines) {
+  auto table = item_table(result, [](const LayerResult& layer) { return layer.pairs.size(); });
+  const auto name = [&](int domain) { return result.domains[static_cast<size_t>(domain)].name; };
+  table.text("domain_a", [=](const ItemRow& row) { return name(row.layer->pairs[row.item].a); });
+  table.text("domain_b", [=](const ItemRow& row) { return name(row.layer->pairs[row.item].b); });
+  const auto jaccard = [](const ItemRow& row) { return &row.layer->pairs[row.item].jaccard; };
+  table.number("jaccard", [=](const ItemRow& row) { return jaccard(row)->value; });
+  if (baselines == Baselines::kShown) table.baselines("jaccard", jaccard);
+  return table.csv();
+}
+
 std::vector<CsvFile> audit_csv(const AuditResult& result) {
   return {
       {"committees.csv", committees_csv(result)},
       {"experts.csv", experts_csv(result)},
-      {"contributions.csv", contributions_csv(result)},
+      {"contributions.csv", contributions_csv(result, Baselines::kShown)},
       {"sharing.csv", sharing_csv(result)},
-      {"jaccard_pairs.csv", pairs_csv(result)},
+      {"jaccard_pairs.csv", jaccard_pairs_csv(result, Baselines::kShown)},
       {"concentration.csv", concentration_csv(result)},
       {"lorenz.csv", lorenz_csv(result)},
       {"load.csv", load_csv(result)},

@@ -27,4 +27,9 @@ struct CsvFile {
 };
 std::vector<CsvFile> audit_csv(const audit::AuditResult& result);
 
+// The largest of them, with or without the columns of baselines.
+enum class Baselines { kShown, kLeftOut };
+std::string contributions_csv(const audit::AuditResult& result, Baselines baselines);
+std::string jaccard_pairs_csv(const audit::AuditResult& result, Baselines baselines);
+
 }  // namespace committee::report

@@ -191,6 +191,7 @@ void write(JsonWriter& out, const LayerResult& layer) {
   out.member("committee", layer.committee);
   out.member("core", layer.core);
   out.member("stable", layer.stable);
+  out.member("agreement", layer.agreement);
   out.member("by_fallback", layer.by_fallback);
   out.member("specific_domains", layer.specific_domains);
   out.member("chance", layer.chance);

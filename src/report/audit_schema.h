@@ -14,7 +14,7 @@ inline constexpr int kLineDepth = 4;  // objects nested deeper stand on one line
 // The values of each enumeration; name_of() gives the names.
 inline constexpr std::array kVerdicts = {audit::Verdict::kCommittee, audit::Verdict::kArithmetic,
                                          audit::Verdict::kUndecided, audit::Verdict::kNone};
-inline constexpr std::array kTails = {audit::Tail::kLower, audit::Tail::kUpper};
+inline constexpr std::array kTails = {audit::Tail::kLower, audit::Tail::kUpper, audit::Tail::kBoth};
 inline constexpr std::array kEcis = {audit::Eci::kRouting, audit::Eci::kExecuted, audit::Eci::kFrequency};
 inline constexpr std::array kFallbacks = {audit::Fallback::kNone, audit::Fallback::kMaxPresence};
 inline constexpr std::array kPositions = {audit::Positions::kRecorded, audit::Positions::kLast,

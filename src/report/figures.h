@@ -20,6 +20,7 @@ inline constexpr std::array kLayerFigures = {
     NamedFigure{"rank_variance", &audit::LayerResult::rank_variance},
     NamedFigure{"coverage_full", &audit::LayerResult::coverage_full},
     NamedFigure{"coverage_topk", &audit::LayerResult::coverage_topk},
+    NamedFigure{"excess_topk", &audit::LayerResult::excess_topk},
     NamedFigure{"ratio_full", &audit::LayerResult::ratio_full},
     NamedFigure{"ratio_topk", &audit::LayerResult::ratio_topk},
     NamedFigure{"jaccard_mean", &audit::LayerResult::jaccard_mean},
@@ -93,7 +94,17 @@ inline constexpr std::array kBaselines = {
         [](const audit::Figure& f) { return f.bootstrap ? std::optional(f.bootstrap->high) : std::nullopt; }},
 };
 
-inline const char* name_of(audit::Tail tail) { return tail == audit::Tail::kLower ? "lower" : "upper"; }
+inline const char* name_of(audit::Tail tail) {
+  switch (tail) {
+    case audit::Tail::kLower:
+      return "lower";
+    case audit::Tail::kUpper:
+      return "upper";
+    case audit::Tail::kBoth:
+      break;
+  }
+  return "both";
+}
 
 inline const char* name_of(audit::Verdict verdict) {
   switch (verdict) {

@@ -198,6 +198,7 @@ LayerResult layer_from(const JsonNode& node, const Shape& shape) {
   layer.committee = set_from(node.at("committee"), shape.experts);
   layer.core = set_from(node.at("core"), shape.experts);
   if (const auto stable = node.maybe("stable")) layer.stable = set_from(*stable, shape.experts);
+  layer.agreement = node.at("agreement").number_or_null();
   layer.by_fallback = node.at("by_fallback").truth();
   layer.specific_domains = set_from(node.at("specific_domains"), shape.domains);
   layer.chance = node.at("chance").number_or_null();

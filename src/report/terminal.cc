@@ -55,12 +55,8 @@ std::string load_section(const AuditResult& result, const TerminalStyle& style) 
       {"max / mean load", "1: even", &LayerResult::max_over_mean, two_decimals},
       {"unused experts", "never executed", &LayerResult::unused, one_decimal},
   };
-  TerminalTable table({{"figure", Align::kLeft},
-                       {"by layer", Align::kLeft},
-                       {"min"},
-                       {"mean"},
-                       {"max"},
-                       {"", Align::kLeft}});
+  TerminalTable table(
+      {{"figure", Align::kLeft}, {"by layer", Align::kLeft}, {"min"}, {"mean"}, {"max"}, {"", Align::kLeft}});
   bool any = false;
   const int spark = std::clamp(style.width - 69, 8, kSparkWidth);
   for (const auto& row : rows) {
@@ -92,8 +88,7 @@ std::string domain_section(const AuditResult& result, const TerminalStyle& style
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return a.first.value_or(-2) > b.first.value_or(-2); });
   const int spark = std::clamp(style.width - 62, 8, kSparkWidth);
-  TerminalTable table(
-      {{"domain", Align::kLeft}, {"samples"}, {"silhouette"}, {"by layer", Align::kLeft}});
+  TerminalTable table({{"domain", Align::kLeft}, {"samples"}, {"silhouette"}, {"by layer", Align::kLeft}});
   const size_t left_out = order.size() > kMostDomains ? order.size() - kMostDomains : 0;
   for (size_t i = 0; i < order.size(); ++i) {
     if (left_out > 0 && i == kMostDomains / 2) {

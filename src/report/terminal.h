@@ -20,7 +20,7 @@ std::string terminal_report(const audit::AuditResult& result, const TerminalStyl
 
 struct LabelledAudit {
   std::string label;  // "last token"
-  const audit::AuditResult* result;
+  audit::AuditResult result;
 };
 
 // Audits side by side, a column each: sizes, coverage, sharing, concentration, specificity beside their

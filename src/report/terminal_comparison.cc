@@ -77,14 +77,14 @@ std::string terminal_comparison(std::span<const LabelledAudit> audits, const Ter
   std::vector<Overview> views;
   for (const auto& audit : audits) {
     columns.push_back({clip(printable(audit.label), most), Align::kRight});
-    views.push_back(overview(*audit.result));
+    views.push_back(overview(audit.result));
   }
   TerminalTable table(columns);
   for (const auto& line : lines()) {
     std::vector<Cell> cells = {line.name};
     bool any = false;
     for (size_t i = 0; i < audits.size(); ++i) {
-      cells.emplace_back(clip(line.show(views[i], *audits[i].result), most));
+      cells.emplace_back(clip(line.show(views[i], audits[i].result), most));
       any = any || cells.back().text != "–";
     }
     if (any) table.row(std::move(cells));

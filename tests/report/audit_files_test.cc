@@ -36,7 +36,7 @@ std::string header(const std::string& text) { return text.substr(0, text.find('\
 // What the contract names, for an audit without baselines: nothing more but the columns of our own.
 TEST(AuditCsv, ColumnsOfTheContract) {
   SampleShape shape;
-  shape.baselines = Baselines::kNone;
+  shape.baselines = SampleBaselines::kNone;
   const auto files = csv_files(sample_audit(shape));
   const std::map<std::string, std::string> expected = {
       {"committees.csv",
@@ -66,7 +66,7 @@ TEST(AuditCsv, ColumnsOfTheContract) {
 TEST(AuditCsv, BaselinesHaveColumnsWhenComputed) {
   const auto files = csv_files(sample_audit());
   EXPECT_THAT(header(files.at("committees.csv")),
-              HasSubstr(",ratio_topk,stable_size,stable,by_fallback,verdict,shuffle_committee_rate,"));
+              HasSubstr(",ratio_topk,stable_size,stable,agreement,excess_topk,by_fallback,verdict,shuffle_committee_rate,"));
   EXPECT_THAT(
       header(files.at("committees.csv")),
       HasSubstr(",coverage_topk_floor,coverage_topk_permuted_mean,coverage_topk_permuted_low,"
@@ -120,7 +120,7 @@ TEST(AuditCsv, CellsAreTheResult) {
 }
 
 TEST(AuditJson, ReadsBackTheSame) {
-  for (const auto baselines : {Baselines::kNone, Baselines::kAll}) {
+  for (const auto baselines : {SampleBaselines::kNone, SampleBaselines::kAll}) {
     SampleShape shape;
     shape.baselines = baselines;
     auto result = sample_audit(shape);
@@ -176,7 +176,7 @@ void break_members(Json& json, Json& root, const std::string& where, int& broken
 }
 
 TEST(AuditJson, EveryWrongTypeIsRefused) {
-  SampleShape shape{1, 4, 2, 2, Baselines::kAll};
+  SampleShape shape{1, 4, 2, 2, SampleBaselines::kAll};
   Json json = Json::parse(audit_json(sample_audit(shape)));
   json["warnings"].erase(0);
   json["warnings"].erase(0);

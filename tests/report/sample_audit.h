@@ -13,11 +13,11 @@
 // shape.
 namespace committee::report {
 
-enum class Baselines { kNone, kAll };
+enum class SampleBaselines { kNone, kAll };
 
 struct SampleShape {
   int layers = 4, experts = 16, k = 4, domains = 6;
-  Baselines baselines = Baselines::kAll;
+  SampleBaselines baselines = SampleBaselines::kAll;
 };
 
 class SampleAudit {
@@ -63,7 +63,7 @@ class SampleAudit {
   }
 
  private:
-  bool all() const { return shape_.baselines == Baselines::kAll; }
+  bool all() const { return shape_.baselines == SampleBaselines::kAll; }
 
   void describe_source(audit::AuditResult& result) const {
     result.model.name = "tiny-olmoe";
@@ -172,6 +172,7 @@ class SampleAudit {
       if (all()) expert.core_inclusion = expert.candidate ? 1.0 : 0.05;
     }
     if (all()) layer.stable = layer.committee;
+    if (all()) layer.agreement = 0.9;
     for (size_t d = 0; d < t; ++d) layer.specific_domains.push_back(static_cast<int>(d));
     cover(layer, covered_full, covered / std::accumulate(top.begin(), top.end(), 0.0));
   }
@@ -182,6 +183,7 @@ class SampleAudit {
     layer.core_size = figure(static_cast<double>(layer.core.size()));
     layer.coverage_full = figure(full, n / e);
     layer.coverage_topk = figure(top, n / k);
+    if (all()) layer.excess_topk = figure(top - n / k);
     if (n == 0) return;
     layer.avg_rank = figure(1.6);
     layer.rank_variance = figure(0.4);

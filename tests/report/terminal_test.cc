@@ -41,7 +41,7 @@ TEST(TerminalReport, FitsItsWidth) {
   for (const int width : {100, 120, 80}) {
     for (const auto& [layers, experts, k, domains] : {std::array{1, 4, 1, 2}, std::array{6, 32, 4, 9},
                                                       std::array{48, 128, 8, 24}, std::array{26, 64, 6, 9}}) {
-      for (const auto baselines : {Baselines::kNone, Baselines::kAll}) {
+      for (const auto baselines : {SampleBaselines::kNone, SampleBaselines::kAll}) {
         const auto result = sample_audit({layers, experts, k, domains, baselines});
         for (const auto& line : lines_of(terminal_report(result, {false, width}))) {
           EXPECT_LE(display_width(line), width) << line;
@@ -80,14 +80,14 @@ TEST(TerminalReport, ARowALayerBesideItsFloor) {
 }
 
 TEST(TerminalReport, LongSetsAreShortened) {
-  auto result = sample_audit({2, 128, 64, 3, Baselines::kNone});
+  auto result = sample_audit({2, 128, 64, 3, SampleBaselines::kNone});
   result.layers[0].core.clear();
   for (int i = 64; i < 128; ++i) result.layers[0].core.push_back(i);
   EXPECT_THAT(terminal_report(result, kPlain), testing::ContainsRegex("64 65 66 67 68 \\+59"));
 }
 
 TEST(TerminalReport, UndefinedIsADash) {
-  auto result = sample_audit({2, 8, 2, 1, Baselines::kNone});
+  auto result = sample_audit({2, 8, 2, 1, SampleBaselines::kNone});
   result.layers[0].gini_topk = {};
   result.layers[0].silhouette[0] = {};
   result.layers[1].silhouette[0] = {};
@@ -102,10 +102,10 @@ TEST(TerminalReport, UndefinedIsADash) {
 }
 
 TEST(TerminalReport, WhatWasNotComputedIsNotShown) {
-  const auto bare = terminal_report(sample_audit({4, 16, 4, 6, Baselines::kNone}), kPlain);
+  const auto bare = terminal_report(sample_audit({4, 16, 4, 6, SampleBaselines::kNone}), kPlain);
   EXPECT_THAT(bare, Not(HasSubstr("shuffled")));
   EXPECT_THAT(bare, Not(HasSubstr("stable")));
-  auto result = sample_audit({4, 16, 4, 6, Baselines::kNone});
+  auto result = sample_audit({4, 16, 4, 6, SampleBaselines::kNone});
   for (auto& layer : result.layers) {
     layer.routing_entropy = layer.load_entropy = layer.effective_experts = layer.max_over_mean =
         layer.unused = {};
@@ -149,16 +149,16 @@ TEST(TerminalReport, FallbackIsMarked) {
 }
 
 TEST(TerminalReport, ManyDomainsKeepTheEnds) {
-  const auto result = sample_audit({3, 16, 4, 57, Baselines::kNone});
+  const auto result = sample_audit({3, 16, 4, 57, SampleBaselines::kNone});
   const auto lines = lines_of(section(terminal_report(result, kPlain), "Domains"));
   EXPECT_EQ(lines[10], "  … 41 more in specificity.csv");
   EXPECT_EQ(lines[19], "");
 }
 
 TEST(TerminalComparison, AColumnAnAudit) {
-  auto last = sample_audit(), content = sample_audit({4, 16, 6, 6, Baselines::kAll});
+  auto last = sample_audit(), content = sample_audit({4, 16, 6, 6, SampleBaselines::kAll});
   content.positions = "content";
-  const LabelledAudit both[] = {{"last token", &last}, {"content\x1b tokens", &content}};
+  const LabelledAudit both[] = {{"last token", last}, {"content\x1b tokens", content}};
   const std::string text = terminal_comparison(both, kPlain);
   const auto lines = lines_of(text);
   EXPECT_THAT(lines[1], testing::MatchesRegex(" +last token +content\\? tokens"));
@@ -167,8 +167,8 @@ TEST(TerminalComparison, AColumnAnAudit) {
   EXPECT_THAT(text,
               testing::ContainsRegex("coverage of the top k .floor. +[0-9.]+% .50.0%. +[0-9.]+% .33.3%."));
   for (const auto& line : lines) EXPECT_LE(display_width(line), 100);
-  const auto bare = sample_audit({4, 16, 4, 6, Baselines::kNone});
-  const LabelledAudit one[] = {{"only", &bare}};
+  const auto bare = sample_audit({4, 16, 4, 6, SampleBaselines::kNone});
+  const LabelledAudit one[] = {{"only", bare}};
   EXPECT_THAT(terminal_comparison(one, kPlain), Not(HasSubstr("shuffled")));
 }
 
