@@ -129,7 +129,8 @@ def main():
     print(f"letters: held out {letters(model, tokenizer, held):.3f} of {len(held)}, "
           f"seen in training {letters(model, tokenizer, train[::20]):.3f} of {len(train[::20])}")
     with open(args.run / "log.csv", newline="") as file:
-        args.svg.write_text(svg(list(csv.DictReader(file)), [("bigram", two.mean()), ("unigram", one.mean())]))
+        args.svg.write_text(svg(list(csv.DictReader(file)), [("bigram", two.mean()),
+                                                             ("unigram", one.mean())]))
 
 
 if __name__ == "__main__":
