@@ -71,7 +71,7 @@ BENCHMARK(product)
 // expert.
 void experts(benchmark::State& state) {
   if (skipped(state)) return;
-  constexpr int64_t kExperts = 16, kModel = 2048, kWidth = 1024, kMean = 256;
+  constexpr int64_t kExperts = 16, kModel = 2048, kWidth = 1024;
   const Compute type = format_of(state);
   const model::DType dtype = type == Compute::kBF16 ? model::DType::kBF16 : model::DType::kF32;
   const auto weights = random_values(3 * kWidth * kModel * kExperts, type, 1 / std::sqrt(kModel));

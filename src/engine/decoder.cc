@@ -58,7 +58,8 @@ Decoder::Decoder(const model::Model& checkpoint, Compute compute, int threads)
       machine(compute, threads),
       rope(checkpoint.config().attention.rope, 0),
       attention(checkpoint.config(), machine, rope),
-      feed_forward(checkpoint.config(), machine) {}
+      feed_forward(checkpoint.config(), machine),
+      was_read(static_cast<size_t>(checkpoint.config().layers)) {}
 
 void Decoder::set_positions(int64_t count) {
   if (count <= positions) return;
@@ -67,8 +68,10 @@ void Decoder::set_positions(int64_t count) {
 }
 
 void Decoder::prepare(int index) {
-  if (index + 1 >= config().layers) return;
-  reading = std::async(std::launch::async, [this, next = index + 1] { model.read_ahead(next); });
+  const size_t next = static_cast<size_t>(index) + 1;
+  if (next >= was_read.size() || (keeps_weights && was_read[next])) return;
+  was_read[next] = true;
+  reading = std::async(std::launch::async, [this, next] { model.read_ahead(static_cast<int>(next)); });
 }
 
 void Decoder::release(int index) {

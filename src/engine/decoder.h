@@ -4,6 +4,7 @@
 #include <future>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "engine/machine.h"
 #include "engine/moe.h"
@@ -44,7 +45,8 @@ struct Decoder {
   SelfAttention attention;
   FeedForward feed_forward;
   Bytes hidden, keys, values;
-  std::future<void> reading;  // ahead; waits where it is destroyed
+  std::vector<bool> was_read;  // [layers], ahead, once at least
+  std::future<void> reading;   // ahead; waits where it is destroyed
 };
 
 // Throws Error naming the first small tensor (norms, biases) that holds NaN or Inf.
