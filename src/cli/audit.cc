@@ -38,7 +38,9 @@ std::map<std::string, std::string> domain_map(const fs::path& file, const trace:
   return domain_of;
 }
 
-audit::AuditOptions options_of(const AuditFlags& flags, const trace::Trace& trace) {
+}  // namespace
+
+audit::AuditOptions audit_options(const AuditFlags& flags, const trace::Trace& trace) {
   const StatisticsFlags& statistics = flags.statistics;
   audit::AuditOptions options;
   options.eci = statistics.eci == "routing"    ? audit::Eci::kRouting
@@ -60,6 +62,8 @@ audit::AuditOptions options_of(const AuditFlags& flags, const trace::Trace& trac
   if (const uint64_t memory = flags.machine.memory_bytes()) options.memory = static_cast<int64_t>(memory);
   return options;
 }
+
+namespace {
 
 audit::AggWeight agg_weight_named(const std::string& name) {
   return name == "mean"  ? audit::AggWeight::kMean
@@ -111,7 +115,7 @@ void prepare_audit_folder(const fs::path& out, bool overwrite) {
 
 audit::AuditResult audit_trace(const fs::path& path, const AuditFlags& flags, const fs::path& out) {
   const auto trace = trace::Trace::open(path);
-  auto result = audit::audit(trace, options_of(flags, trace));
+  auto result = audit::audit(trace, audit_options(flags, trace));
   report::write_audit(result, out);
   return result;
 }
@@ -126,13 +130,20 @@ void audit_by_reference(const fs::path& input, const AuditFlags& flags, const fs
     table = audit::read_reference_table(input, options);
   } else {
     const auto trace = trace::Trace::open(input);
-    auto made = audit::reference_of_trace(trace, options_of(flags, trace));
+    auto made = audit::reference_of_trace(trace, audit_options(flags, trace));
     write_file(out / "reference_table.csv", made.csv);
     table = std::move(made.table);
   }
   const std::string csv = audit::reference_csv(table, statistics.gamma, input.string());
   write_file(out / "reference.csv", csv);
   fmt::print("{}", csv);
+}
+
+void add_audited_rows_flags(CLI::App& app, AuditFlags& flags) {
+  app.add_option("--positions", flags.positions,
+                 "Recorded rows to audit: last, all or content (all there are)")
+      ->check(CLI::IsMember({"last", "all", "content"}));
+  add_regrouping_flags(app, flags.domains, flags.group_by);
 }
 
 void add_audit(CLI::App& app, Job& job) {
@@ -148,11 +159,7 @@ void add_audit(CLI::App& app, Job& job) {
   command->add_option("-o,--out", flags->out, "Audit folder to write")->required()->type_name("FOLDER");
   command->add_flag("--overwrite", flags->overwrite, "Replace the audit that is there");
   add_statistics_flags(*command, flags->audit.statistics);
-  command
-      ->add_option("--positions", flags->audit.positions,
-                   "Recorded rows to audit: last, all or content (all there are)")
-      ->check(CLI::IsMember({"last", "all", "content"}));
-  add_regrouping_flags(*command, flags->audit.domains, flags->audit.group_by);
+  add_audited_rows_flags(*command, flags->audit);
   add_machine_flags(*command, flags->audit.machine);
   add_terminal_flags(*command, flags->audit.terminal);
   add_seed_flag(*command, flags->audit.seed);

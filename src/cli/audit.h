@@ -7,6 +7,7 @@
 #include "audit/options.h"
 #include "audit/result.h"
 #include "cli/flags.h"
+#include "trace/reader.h"
 
 namespace committee::cli {
 
@@ -17,6 +18,11 @@ struct AuditFlags {
   TerminalFlags terminal;
   uint64_t seed = 0;
 };
+
+// --positions, --domains and --group-by of what a trace holds.
+void add_audited_rows_flags(CLI::App& app, AuditFlags& flags);
+
+audit::AuditOptions audit_options(const AuditFlags& flags, const trace::Trace& trace);
 
 // Audits a trace and writes the audit folder; the result for reports.
 audit::AuditResult audit_trace(const std::filesystem::path& trace, const AuditFlags& flags,

@@ -193,6 +193,7 @@ void add_capture(CLI::App& app, Job& job) {
   add_output_flags(*command, flags->output);
   command->callback([flags, &job] {
     job = [flags] {
+      check_output(flags->output);
       capture(flags->capture, flags->output.out, flags->output.resume, flags->output.overwrite);
     };
   });

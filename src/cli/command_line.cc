@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <new>
 
@@ -8,16 +11,37 @@
 
 namespace committee::cli {
 
+namespace {
+
+std::string command_line;
+
+// In single quotes where a shell would read a word otherwise.
+std::string quoted(const std::string& word) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::strchr("-_./,:=@%+", c);
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
+}  // namespace
+
+const std::string& command_line_text() { return command_line; }
+
 int run_command_line(int argc, const char* const* argv) {
   CLI::App app{
       "Does a small, fixed group of experts of a Mixture-of-Experts model do most of the work, whatever the\n"
       "domain, and is that more than chance and arithmetic would give?",
       "committee-audit"};
+  command_line = "committee-audit";
+  for (int i = 1; i < argc; ++i) command_line += " " + quoted(argv[i]);
   app.set_version_flag("--version", std::string("committee-audit ") + kVersion);
   app.require_subcommand(1);
   Job job;
-  for (const auto add :
-       {add_run, add_capture, add_import, add_audit, add_report, add_inspect, add_tokenize}) {
+  for (const auto add : {add_run, add_capture, add_import, add_audit, add_sweep, add_report, add_merge,
+                         add_inspect, add_tokenize}) {
     add(app, job);
   }
   try {

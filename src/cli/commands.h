@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <string>
 
 // One function a command: adds it with its flags to the app, and when it is the one called, sets `job` to its
 // work.
@@ -13,9 +14,14 @@ void add_run(CLI::App& app, Job& job);
 void add_capture(CLI::App& app, Job& job);
 void add_import(CLI::App& app, Job& job);
 void add_audit(CLI::App& app, Job& job);
+void add_sweep(CLI::App& app, Job& job);
+void add_merge(CLI::App& app, Job& job);
 void add_report(CLI::App& app, Job& job);
 void add_inspect(CLI::App& app, Job& job);
 void add_tokenize(CLI::App& app, Job& job);
+
+// The command line being run, as a shell takes it; for files that say how they were made.
+const std::string& command_line_text();
 
 // Parses and runs a command line; the exit code: 0 done, 1 failed (one sentence on stderr), 2 bad usage.
 int run_command_line(int argc, const char* const* argv);

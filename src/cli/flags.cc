@@ -37,6 +37,16 @@ int MachineFlags::thread_count() const {
 
 uint64_t MachineFlags::memory_bytes() const { return memory.empty() ? 0 : parse_size(memory); }
 
+void check_output(const OutputFlags& flags) {
+  namespace fs = std::filesystem;
+  if (!fs::exists(flags.out)) return;
+  if (!fs::is_directory(flags.out)) throw Error("{}: is there and is no folder", flags.out.string());
+  if (!fs::is_empty(flags.out) && !flags.overwrite && !flags.resume) {
+    throw Error("{}: is not empty; --overwrite replaces an earlier run, --resume goes on with it",
+                flags.out.string());
+  }
+}
+
 report::TerminalStyle TerminalFlags::style() const {
   report::TerminalStyle style;
   const char* no_colour = std::getenv("NO_COLOR");
@@ -122,23 +132,32 @@ void add_recording_flags(CLI::App& app, RecordingFlags& flags) {
       ->check(one_of({"auto", "bf16", "f32"}));
 }
 
-void add_statistics_flags(CLI::App& app, StatisticsFlags& flags) {
+void add_rule_flags(CLI::App& app, StatisticsFlags& flags) {
   app.add_option("--eci", flags.eci, "Contribution: routing, executed, frequency or reference (routing)")
       ->check(one_of({"routing", "executed", "frequency", "reference"}));
-  app.add_option("--k", flags.k, "Experts that count as a domain's top (the model's own)")
-      ->check(CLI::Range(1, 65535));
   app.add_option("--gamma,--presence-ratio", flags.gamma, "Least share of domains of a candidate (0.8)")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--fallback", flags.fallback,
                  "Without candidates: none, or max-presence (none; max-presence under reference)")
       ->check(one_of({"none", "max-presence"}));
+}
+
+void add_bootstrap_flag(CLI::App& app, StatisticsFlags& flags) {
+  app.add_option("--bootstrap", flags.bootstrap, "Bootstrap replicates, 0 for none (200)")
+      ->check(CLI::Range(0, 1000000));
+}
+
+void add_statistics_flags(CLI::App& app, StatisticsFlags& flags) {
+  add_rule_flags(app, flags);
+  add_bootstrap_flag(app, flags);
+  app.add_option("--k", flags.k, "Experts that count as a domain's top (the model's own)")
+      ->check(CLI::Range(1, 65535));
   app.add_option("--min-specificity", flags.min_specificity,
                  "Keep domains with a silhouette above this (off)");
   app.add_option("--agg-weight", flags.agg_weight,
                  "Repeated rows of a table under reference: mean, sum or median (mean)")
       ->check(one_of({"mean", "sum", "median"}));
   const auto count = CLI::Range(0, 1000000);
-  app.add_option("--bootstrap", flags.bootstrap, "Bootstrap replicates, 0 for none (200)")->check(count);
   app.add_option("--permutations", flags.permutations, "Permutations of the domains, 0 for none (200)")
       ->check(count);
   app.add_option("--expert-shuffles", flags.expert_shuffles, "Shuffles of the experts, 0 for none (200)")

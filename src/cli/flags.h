@@ -26,6 +26,9 @@ struct OutputFlags {
   bool resume = false, overwrite = false;
 };
 
+// Refuses an OUT that holds something, unless the flags say what to do with that.
+void check_output(const OutputFlags& flags);
+
 struct TerminalFlags {
   bool quiet = false;
   std::string colour = "auto";
@@ -62,6 +65,8 @@ void add_output_flags(CLI::App& app, OutputFlags& flags);
 void add_terminal_flags(CLI::App& app, TerminalFlags& flags);
 void add_data_flags(CLI::App& app, DataFlags& flags);
 void add_recording_flags(CLI::App& app, RecordingFlags& flags);
+void add_rule_flags(CLI::App& app, StatisticsFlags& flags);  // of the committee: --eci, --gamma, --fallback
+void add_bootstrap_flag(CLI::App& app, StatisticsFlags& flags);
 void add_statistics_flags(CLI::App& app, StatisticsFlags& flags);
 void add_regrouping_flags(CLI::App& app, std::string& domains, std::string& group_by);
 void add_seed_flag(CLI::App& app, uint64_t& seed);

@@ -3,9 +3,11 @@
 #include <memory>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "report/audit_files.h"
+#include "report/html.h"
 #include "report/terminal.h"
 
 namespace committee::cli {
@@ -13,6 +15,7 @@ namespace {
 
 struct Flags {
   std::vector<std::filesystem::path> audits;
+  std::filesystem::path html;
   TerminalFlags terminal;
 };
 
@@ -21,6 +24,10 @@ void run_report(const Flags& flags) {
   for (const auto& path : flags.audits) {
     audits.push_back({path.filename().empty() ? path.parent_path().filename() : path.filename(),
                       report::read_audit(path)});
+  }
+  if (!flags.html.empty()) {
+    write_file(flags.html, report::html_report(audits.front().result, {}));
+    return;
   }
   const auto style = flags.terminal.style();
   fmt::print("{}", report::terminal_report(audits.front().result, style));
@@ -33,6 +40,8 @@ void add_report(CLI::App& app, Job& job) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("report", "Show an audit; further ones are set beside it");
   command->add_option("AUDIT", flags->audits, "Audit folders")->required();
+  command->add_option("--html", flags->html, "Write the (first) audit as one HTML page instead")
+      ->type_name("FILE");
   add_terminal_flags(*command, flags->terminal);
   command->callback([flags, &job] { job = [flags] { run_report(*flags); }; });
 }

@@ -3,10 +3,11 @@
 #include <memory>
 #include <vector>
 
-#include "base/error.h"
+#include "base/atomic_file.h"
 #include "cli/audit.h"
 #include "cli/capture.h"
 #include "cli/commands.h"
+#include "report/html.h"
 #include "report/terminal.h"
 
 namespace committee::cli {
@@ -24,11 +25,7 @@ struct Flags {
 // The main job: what the model's routers do on the prompts, and what that shows.
 void run(const Flags& flags) {
   const fs::path& out = flags.output.out;
-  if (fs::exists(out) && !fs::is_directory(out)) throw Error("{}: is there and is no folder", out.string());
-  if (fs::exists(out) && !fs::is_empty(out) && !flags.output.overwrite && !flags.output.resume) {
-    throw Error("{}: is not empty; --overwrite replaces an earlier run, --resume goes on with it",
-                out.string());
-  }
+  check_output(flags.output);
   capture(flags.capture, out / "trace", flags.output.resume, flags.output.overwrite);
 
   AuditFlags audit;
@@ -51,6 +48,9 @@ void run(const Flags& flags) {
   for (size_t i = 0; i < flags.audit_positions.size(); ++i) {
     const std::string& positions = flags.audit_positions[i];
     one(positions, out / (i == 0 ? "audit" : "audit-" + positions));
+  }
+  if (!audits.empty()) {
+    write_file(out / "report.html", report::html_report(audits.front().result, {command_line_text()}));
   }
   const auto style = flags.capture.terminal.style();
   if (!audits.empty()) fmt::print("{}", report::terminal_report(audits.front().result, style));

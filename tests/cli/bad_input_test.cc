@@ -115,7 +115,7 @@ TEST_F(BadInput, NaNInWeightsNamesTheTensor) {
   fs::copy_file(again / "model.safetensors", model / "model.safetensors",
                 fs::copy_options::overwrite_existing);
   poison(model, "model.layers.2.mlp.gate.weight", std::numeric_limits<float>::infinity());
-  expect_refused(capture(model, prompts()), {"model.layers.2.mlp.gate.weight"});
+  expect_refused(capture(model, prompts(), {"--overwrite"}), {"model.layers.2.mlp.gate.weight"});
 }
 
 TEST_F(BadInput, OverflowInTheRouterNamesLayerAndToken) {

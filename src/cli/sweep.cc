@@ -1,0 +1,51 @@
+#include "audit/sweep.h"
+
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "base/atomic_file.h"
+#include "cli/audit.h"
+#include "cli/commands.h"
+#include "report/sweep_csv.h"
+
+namespace committee::cli {
+namespace {
+
+struct Flags {
+  std::filesystem::path trace, out;
+  std::vector<int> budgets = {4, 6, 8, 12, 16};
+  AuditFlags audit;
+  bool overwrite = false;
+};
+
+void run_sweep(const Flags& flags) {
+  const auto trace = trace::Trace::open(flags.trace);
+  prepare_audit_folder(flags.out, flags.overwrite);
+  const auto result = audit::sweep(trace, audit_options(flags.audit, trace), flags.budgets);
+  write_file(flags.out / "sweep.csv", report::sweep_csv(result));
+  fmt::print("{}", report::sweep_summary(result));
+}
+
+}  // namespace
+
+void add_sweep(CLI::App& app, Job& job) {
+  const auto flags = std::make_shared<Flags>();
+  CLI::App* command =
+      app.add_subcommand("sweep", "Committees at other routing budgets, by what a trace recorded");
+  command->add_option("TRACE", flags->trace, "Trace folder")->required();
+  command->add_option("-o,--out", flags->out, "Folder to write")->required()->type_name("FOLDER");
+  command->add_flag("--overwrite", flags->overwrite, "Replace the sweep that is there");
+  command->add_option("--k", flags->budgets, "Budgets (4,6,8,12,16)")
+      ->delimiter(',')
+      ->type_name("LIST")
+      ->check(CLI::Range(1, 65535));
+  add_rule_flags(*command, flags->audit.statistics);
+  add_bootstrap_flag(*command, flags->audit.statistics);
+  add_audited_rows_flags(*command, flags->audit);
+  add_machine_flags(*command, flags->audit.machine);
+  add_seed_flag(*command, flags->audit.seed);
+  command->callback([flags, &job] { job = [flags] { run_sweep(*flags); }; });
+}
+
+}  // namespace committee::cli
