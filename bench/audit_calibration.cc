@@ -1,7 +1,7 @@
 // bench_audit_calibration [SETS]: are the audit's probabilities what they say?
 //
-// Null study: SETS (default 500) data sets without a domain effect, 6 domains of 40 samples, 1 layer, 16
-// experts, k 4, 199 permutations, 200 bootstraps: p-values against the uniform (Kolmogorov-Smirnov), how
+// Null study: SETS (default 500) data sets without a domain effect, 6 domains of 100 samples, 1 layer, 16
+// experts, k 4, 199 permutations, 400 bootstraps: p-values against the uniform (Kolmogorov-Smirnov), how
 // often the 95% intervals hold the truth, how often the committee rule and the verdict find a committee where
 // none can be (all experts alike). Power study: 200 data sets with a planted committee of 2 and a planted
 // specialist a domain, 20 to 160 samples a domain.
@@ -16,13 +16,13 @@ using namespace committee;
 namespace {
 
 constexpr int kPermutations = 199;
-const bench::Shape kShape{.samples = 240, .layers = 1, .experts = 16, .top_k = 4, .domains = 6};
+const bench::Shape kShape{.samples = 600, .layers = 1, .experts = 16, .top_k = 4, .domains = 6};
 
 audit::AuditResult run(const bench::Shape& shape, uint64_t seed, const bench::Logits& logits) {
   const auto trace = bench::write_trace(std::filesystem::temp_directory_path() / "bench_audit_calibration",
                                         shape, seed, logits);
   return audit::audit(
-      trace, {.bootstrap = 200, .permutations = kPermutations, .expert_shuffles = 100, .seed = seed});
+      trace, {.bootstrap = 400, .permutations = kPermutations, .expert_shuffles = 100, .seed = seed});
 }
 
 // Kolmogorov-Smirnov p-value against the uniform; p-values of a permutation test are multiples of 1/(R+1), so

@@ -21,7 +21,8 @@ std::vector<float> defined_values(std::span<const float> replicates) {
 }  // namespace
 
 double quantile(std::span<float> values, double q) {
-  const double at = q * static_cast<double>(values.size() - 1);
+  const auto n = static_cast<double>(values.size());
+  const double at = std::clamp(q * (n + 1), 1.0, n) - 1;
   const auto below = static_cast<size_t>(at);
   const auto place = values.begin() + static_cast<std::ptrdiff_t>(below);
   std::nth_element(values.begin(), place, values.end());

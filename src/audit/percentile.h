@@ -6,8 +6,8 @@
 
 namespace committee::audit {
 
-// The q-quantile of values in any order (which it reorders), interpolated between neighbours as numpy's
-// default; values.size() ≥ 1, none NaN.
+// The q-quantile of values in any order (which it reorders): the (n+1)q-th smallest, interpolated between
+// neighbours, so that a new value lies below it with probability q; values.size() ≥ 1, none NaN.
 double quantile(std::span<float> values, double q);
 
 // Percentile interval of a bootstrap. NaN replicates (the figure was undefined) are left out; nothing where

@@ -19,10 +19,13 @@ Side side_of(const Interval& interval, double bound) {
   return interval.low > bound ? Side::kAbove : interval.high <= bound ? Side::kBelow : Side::kAround;
 }
 
+// Who is in it: the front itself, or at least every candidate.
 bool settled(const LayerResult& layer) {
   const std::set<int> committee(layer.committee.begin(), layer.committee.end());
   const std::set<int> stable(layer.stable->begin(), layer.stable->end());
-  return committee == stable || layer.agreement.value_or(0) >= kAgreement;
+  return committee == stable || layer.agreement.value_or(0) >= kAgreement ||
+         std::all_of(layer.core.begin(), layer.core.end(),
+                     [&](int id) { return layer.experts[id].core_inclusion.value_or(0) >= kAgreement; });
 }
 
 VerdictText verdict_of(const LayerResult& layer) {
