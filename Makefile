@@ -1,7 +1,8 @@
 # build demo test bench install format lint: each installs the Debian packages that it lacks.
 BUILD_PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libgomp1 libfmt-dev nlohmann-json3-dev libsimdjson-dev \
-                  libcli11-dev libpcre2-dev libutf8proc-dev libzip-dev libpugixml-dev libxxhash-dev libhwy-dev
-TEST_PACKAGES  := libgtest-dev libgmock-dev
+                  libcli11-dev libpcre2-dev libutf8proc-dev libzip-dev libpugixml-dev libxxhash-dev libhwy-dev \
+                  zlib1g-dev
+TEST_PACKAGES  := libgtest-dev libgmock-dev chromium
 BENCH_PACKAGES := libbenchmark-dev
 PREFIX ?= /usr/local
 OUT ?= out/demo
@@ -10,6 +11,7 @@ OUT ?= out/demo
 
 build:
 	@tools/install-packages $(BUILD_PACKAGES)
+	@tools/web/get-node build/node
 	@cmake --preset release -DCOMMITTEE_TESTS=OFF >build.log 2>&1 || { cat build.log; exit 1; }
 	@cmake --build build
 
@@ -20,6 +22,7 @@ demo: build
 
 test:
 	@tools/install-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@tools/web/get-node build/node
 	@cmake --preset release -DCOMMITTEE_TESTS=ON >build.log 2>&1 || { cat build.log; exit 1; }
 	@cmake --build build
 	@ctest --test-dir build --output-on-failure

@@ -279,7 +279,7 @@ std::vector<double> rope_frequencies(const model::Rope& rope) {
   const int pairs = rope.dims / 2;
   std::vector<double> frequencies(static_cast<size_t>(pairs));
   for (int i = 0; i < pairs; ++i)
-    frequencies[static_cast<size_t>(i)] = std::pow(rope.theta, -2.0 * i / rope.dims);
+    frequencies[static_cast<size_t>(i)] = std::pow(rope.theta, -2.0 * i / rope.dims) / rope.linear_factor;
   if (!rope.yarn) return frequencies;
   // Pairs that turn often enough within the original positions stay; slow ones are interpolated; between the
   // two a ramp.
@@ -287,8 +287,9 @@ std::vector<double> rope_frequencies(const model::Rope& rope) {
   const auto pair_of = [&](double turns) {
     return rope.dims * std::log(yarn.original_positions / (turns * 2 * M_PI)) / (2 * std::log(rope.theta));
   };
-  const double low = std::max(std::floor(pair_of(yarn.beta_fast)), 0.0);
-  double high = std::min(std::ceil(pair_of(yarn.beta_slow)), rope.dims - 1.0);
+  const double first = pair_of(yarn.beta_fast), last = pair_of(yarn.beta_slow);
+  const double low = std::max(yarn.truncate ? std::floor(first) : first, 0.0);
+  double high = std::min(yarn.truncate ? std::ceil(last) : last, rope.dims - 1.0);
   if (high == low) high += 0.001;
   for (int i = 0; i < pairs; ++i) {
     const double ramp = std::clamp((i - low) / (high - low), 0.0, 1.0);

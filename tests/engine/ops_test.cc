@@ -145,6 +145,28 @@ TEST(Ops, YarnKeepsFastPairsAndInterpolatesSlowOnes) {
   EXPECT_NEAR(yarn[31], plain(31) / 40, 1e-15);
 }
 
+TEST(Ops, YarnWithoutTruncationBlendsFromTheExactEnds) {
+  model::Rope rope{.theta = 10000, .dims = 64, .yarn = model::Yarn{}};
+  rope.yarn->factor = 40;
+  rope.yarn->original_positions = 4096;
+  rope.yarn->truncate = false;
+  const auto pair_of = [](double turns) {
+    return 64 * std::log(4096 / (turns * 2 * M_PI)) / (2 * std::log(10000.0));
+  };
+  const double low = pair_of(32), high = pair_of(1), plain = std::pow(10000.0, -2.0 * 16 / 64);
+  const double ramp = (16 - low) / (high - low);
+  EXPECT_NEAR(rope_frequencies(rope)[16], plain * (1 - ramp) + plain / 40 * ramp, 1e-15);
+}
+
+TEST(Ops, LinearScalingDividesPositions) {
+  const model::Rope plain{.theta = 10000, .dims = 8};
+  model::Rope scaled = plain;
+  scaled.linear_factor = 4;
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_DOUBLE_EQ(rope_frequencies(scaled)[i], rope_frequencies(plain)[i] / 4);
+  }
+}
+
 TEST(Ops, ArgMaxTakesTheFirstOfEquals) {
   const std::vector<float> x = {1, 3, 2, 3};
   EXPECT_EQ(arg_max(x), 1);
