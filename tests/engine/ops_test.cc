@@ -159,7 +159,7 @@ TEST(Ops, YarnWithoutTruncationBlendsFromTheExactEnds) {
 }
 
 TEST(Ops, LinearScalingDividesPositions) {
-  const model::Rope plain{.theta = 10000, .dims = 8};
+  const model::Rope plain{.theta = 10000, .dims = 8, .yarn = {}};
   model::Rope scaled = plain;
   scaled.linear_factor = 4;
   for (size_t i = 0; i < 4; ++i) {
