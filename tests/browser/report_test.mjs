@@ -15,6 +15,7 @@ let failures = 0;
 // A page of the audit `name`, all of its charts drawn, watched for errors and requests.
 async function open(name, options) {
   const page = await browser.newPage({viewport: {width: 1280, height: 900}, ...options});
+  page.setDefaultTimeout(120000);  // a busy machine is no failure
   const problems = [];
   page.on('console', (message) => message.type() === 'error' && problems.push('console: ' + message.text()));
   page.on('pageerror', (error) => problems.push('error: ' + error.message));
@@ -23,7 +24,7 @@ async function open(name, options) {
   });
   await page.goto('file://' + path.resolve(folder, name, 'report.html'));
   await page.waitForFunction(
-    () => document.documentElement.dataset.drawn === document.documentElement.dataset.charts, null, {timeout: 120000});
+    () => document.documentElement.dataset.drawn === document.documentElement.dataset.charts);
   return {page, problems};
 }
 

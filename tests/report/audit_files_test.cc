@@ -66,7 +66,8 @@ TEST(AuditCsv, ColumnsOfTheContract) {
 TEST(AuditCsv, BaselinesHaveColumnsWhenComputed) {
   const auto files = csv_files(sample_audit());
   EXPECT_THAT(header(files.at("committees.csv")),
-              HasSubstr(",ratio_topk,stable_size,stable,agreement,excess_topk,by_fallback,verdict,shuffle_committee_rate,"));
+              HasSubstr(",ratio_topk,stable_size,stable,agreement,excess_topk,by_fallback,verdict,shuffle_"
+                        "committee_rate,"));
   EXPECT_THAT(
       header(files.at("committees.csv")),
       HasSubstr(",coverage_topk_floor,coverage_topk_permuted_mean,coverage_topk_permuted_low,"
