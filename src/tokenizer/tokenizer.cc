@@ -105,6 +105,7 @@ Tokenizer Tokenizer::load(const fs::path& folder_or_file) {
   const bool folder = fs::is_directory(folder_or_file);
   const fs::path path = folder ? folder_or_file / "tokenizer.json" : folder_or_file;
   const MappedFile file(path);
+  if (file.bytes().empty()) throw Error("{}: not valid JSON: the file is empty", path.string());
   simdjson::dom::parser parser;
   simdjson::dom::element value;
   const auto problem = parser.parse(file.text().data(), file.text().size()).get(value);
