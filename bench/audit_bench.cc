@@ -50,22 +50,19 @@ trace::Trace make_trace(const bench::Shape& shape) {
                             });
 }
 
-// The products for one layer, scaled to all of them.
+// The products [rows, N] x [N, E] for one layer, scaled to all of them.
 double products(const bench::Shape& shape, int rows) {
   ThreadPool pool(thread_count());
-  std::vector<float> weights(static_cast<size_t>(rows) * shape.samples, 1.0F);
+  constexpr int64_t kColumns = audit::kernels::kColumnBlock, kRows = 96;
+  std::vector<float> weights(static_cast<size_t>(kRows) * shape.samples, 1.0F);
   std::vector<float> records(static_cast<size_t>(shape.samples) * shape.experts, 0.5F);
-  const auto columns = audit::kernels::kColumnBlock;
-  std::vector<float> out(static_cast<size_t>(rows) * shape.experts);
-  // Strips of a few columns, so that a strip of the records stays in the cache for all rows.
-  const int64_t strips = shape.experts / static_cast<int64_t>(columns), blocks = (rows + 95) / 96;
+  const int64_t strips = shape.experts / kColumns, blocks = (rows + kRows - 1) / kRows;
+  std::vector<float> out(kRows * kColumns * pool.size());
   const double one = seconds_of([&] {
-    pool.for_each(strips * blocks, [&](int64_t item, int) {
-      const int64_t strip = item / blocks, first = item % blocks * 96,
-                    count = std::min<int64_t>(96, rows - first);
-      audit::kernels::multiply(&weights[first * shape.samples], count, shape.samples,
-                               &records[strip * shape.samples * static_cast<int64_t>(columns)], columns,
-                               &out[(strip * rows + first) * static_cast<int64_t>(columns)]);
+    pool.for_each(strips * blocks, [&](int64_t item, int worker) {
+      audit::kernels::multiply(weights.data(), kRows, shape.samples,
+                               &records[item / blocks * shape.samples * kColumns], kColumns,
+                               &out[worker * kRows * kColumns]);
     });
   });
   if (out[0] < 0) std::puts("negative");  // keeps the products from being optimised away
@@ -92,7 +89,7 @@ int resample(int argc, char** argv) {
   options.silhouette_replicates = 0;
   const double without = seconds_of([&] { audit::audit(trace, options); });
   const double peak = peak_gib();
-  const double product = products(shape, 2 * replicates);
+  const double product = products(shape, replicates * (1 + shape.domains));
   std::printf(
       "%lld x %d x %d, %d domains, %d + %d replicates: products alone %.1f s; observed %.1f s; audit %.1f s "
       "(%.2f times), without silhouette replicates %.1f s (%.2f times); peak %.2f GiB\n",

@@ -85,11 +85,10 @@ double Entropy(std::span<const double> p) {
 }
 
 // Four float32 sums of 16 floats run side by side to hide the latency of addition.
-void SumRows(const float* HWY_RESTRICT tile, std::span<const int32_t> rows, double* HWY_RESTRICT out) {
+void AddRows(const float* HWY_RESTRICT tile, std::span<const int32_t> rows, double* HWY_RESTRICT out) {
   const Floats f;
   constexpr size_t kBatch = 256;
   HWY_ALIGN float sums[kTileWidth];
-  std::fill(out, out + kTileWidth, 0.0);
   for (size_t begin = 0; begin < rows.size(); begin += kBatch) {
     const auto batch = rows.subspan(begin, std::min(kBatch, rows.size() - begin));
     for (size_t at = 0; at < kTileWidth; at += hn::Lanes(f)) {
@@ -193,7 +192,7 @@ HWY_EXPORT(AddWidened);
 HWY_EXPORT(AddScaled);
 HWY_EXPORT(Dot);
 HWY_EXPORT(Entropy);
-HWY_EXPORT(SumRows);
+HWY_EXPORT(AddRows);
 HWY_EXPORT(Multiply);
 HWY_EXPORT(Silhouettes);
 HWY_EXPORT(AddShifted);
@@ -207,8 +206,8 @@ void add_scaled(std::span<const double> x, double scale, double* sum) {
 }
 double dot(std::span<const double> a, const double* b) { return HWY_DYNAMIC_DISPATCH(Dot)(a, b); }
 double entropy(std::span<const double> p) { return HWY_DYNAMIC_DISPATCH(Entropy)(p); }
-void sum_rows(const float* tile, std::span<const int32_t> rows, double* out) {
-  HWY_DYNAMIC_DISPATCH(SumRows)(tile, rows, out);
+void add_rows(const float* tile, std::span<const int32_t> rows, double* out) {
+  HWY_DYNAMIC_DISPATCH(AddRows)(tile, rows, out);
 }
 void multiply(const float* a, size_t rows, size_t depth, const float* b, size_t columns, float* out) {
   HWY_DYNAMIC_DISPATCH(Multiply)(a, rows, depth, b, columns, out);

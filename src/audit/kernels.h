@@ -25,8 +25,8 @@ double entropy(std::span<const double> p);
 // Floats a row of the tiles that sum_rows takes.
 inline constexpr size_t kTileWidth = 16;
 
-// out[0..16) = Σ_i tile[rows[i]·16 ..]: partial sums of up to 256 rows in float32, the rest in float64.
-void sum_rows(const float* tile, std::span<const int32_t> rows, double* out);
+// out[0..16) += Σ_i tile[rows[i]·16 ..]: partial sums of up to 256 rows in float32, the rest in float64.
+void add_rows(const float* tile, std::span<const int32_t> rows, double* out);
 
 // Columns of the products below are a multiple of this.
 inline constexpr size_t kColumnBlock = 16;

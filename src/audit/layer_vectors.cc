@@ -8,7 +8,7 @@
 namespace committee::audit {
 namespace {
 
-constexpr int kReplicatesAtOnce = 8;  // of one tile, while it is in the cache
+constexpr int kReplicatesAtOnce = 16;  // of one tile, while it is in the cache
 
 }  // namespace
 
@@ -48,19 +48,52 @@ float& TileMatrix::at(int64_t row, int column) {
   return data_[(column / stride() * rows_ + row) * stride() + column % stride()];
 }
 
+namespace {
+
+// Where each replicate's segments cross from one chunk of rows to the next: [count, segments, chunks + 1]
+// places in the replicate's list.
+std::vector<int32_t> chunk_bounds(std::span<const int32_t> lists, int count, std::span<const int64_t> starts,
+                                  int64_t chunk_rows, int64_t chunks, ThreadPool& pool) {
+  const int64_t segments = static_cast<int64_t>(starts.size()) - 1, rows = starts.back();
+  std::vector<int32_t> bounds(count * segments * (chunks + 1));
+  pool.for_each(count, [&](int64_t r, int) {
+    const int32_t* list = &lists[r * rows];
+    for (int64_t s = 0; s < segments; ++s) {
+      int32_t* bound = &bounds[(r * segments + s) * (chunks + 1)];
+      auto at = static_cast<int32_t>(starts[s]);
+      for (int64_t c = 0; c <= chunks; ++c) {
+        while (at < starts[s + 1] && list[at] < c * chunk_rows) ++at;
+        bound[c] = at;
+      }
+    }
+  });
+  return bounds;
+}
+
+}  // namespace
+
 std::vector<double> TileMatrix::segment_sums(std::span<const int32_t> lists, int count,
                                              std::span<const int64_t> starts, ThreadPool& pool) const {
-  const int64_t segments = static_cast<int64_t>(starts.size()) - 1,
-                blocks = (count + kReplicatesAtOnce - 1) / kReplicatesAtOnce;
+  const int64_t segments = static_cast<int64_t>(starts.size()) - 1;
+  const int64_t blocks = (count + kReplicatesAtOnce - 1) / kReplicatesAtOnce;
+  // A chunk of a tile stays in the nearest cache while several replicates pick their rows of it; with many
+  // segments it is larger, so that each still has some dozens of rows there.
+  const int64_t chunk_rows = std::clamp<int64_t>(segments * 64, 512, 4096);
+  const int64_t chunks = (rows_ + chunk_rows - 1) / chunk_rows;
+  const auto bounds = chunk_bounds(lists, count, starts, chunk_rows, chunks, pool);
   std::vector<double> sums(count * segments * width());
   pool.for_each(tiles_ * blocks, [&](int64_t item, int) {
     const int64_t t = item / blocks, first = item % blocks * kReplicatesAtOnce;
     const int64_t last = std::min<int64_t>(count, first + kReplicatesAtOnce);
-    for (int64_t r = first; r < last; ++r) {
-      const auto list = lists.subspan(r * rows_, rows_);
-      for (int64_t s = 0; s < segments; ++s) {
-        kernels::sum_rows(tile(static_cast<int>(t)), list.subspan(starts[s], starts[s + 1] - starts[s]),
-                          &sums[(r * segments + s) * width() + t * stride()]);
+    for (int64_t c = 0; c < chunks; ++c) {
+      for (int64_t r = first; r < last; ++r) {
+        const auto list = lists.subspan(r * rows_, rows_);
+        for (int64_t s = 0; s < segments; ++s) {
+          const int32_t* bound = &bounds[(r * segments + s) * (chunks + 1) + c];
+          if (bound[0] == bound[1]) continue;
+          kernels::add_rows(tile(static_cast<int>(t)), list.subspan(bound[0], bound[1] - bound[0]),
+                            &sums[(r * segments + s) * width() + t * stride()]);
+        }
       }
     }
   });

@@ -57,17 +57,17 @@ TEST_P(KernelSizes, DotAndEntropy) {
   EXPECT_NEAR(entropy(p), entropy_expected, 1e-13);
 }
 
-TEST_P(KernelSizes, SumRowsOfATile) {
+TEST_P(KernelSizes, AddRowsOfATile) {
   const auto tile = floats(40 * kTileWidth, 6);
   std::vector<int32_t> rows;
   Random random(7);
   for (size_t i = 0; i < GetParam() * 5; ++i) rows.push_back(static_cast<int32_t>(random.below(40)));
   std::vector<double> out(kTileWidth, 99);
-  sum_rows(tile.data(), rows, out.data());
+  add_rows(tile.data(), rows, out.data());
   for (size_t c = 0; c < kTileWidth; ++c) {
     double sum = 0;
     for (int32_t row : rows) sum += tile[row * kTileWidth + c];
-    EXPECT_NEAR(out[c], sum, 1e-6 * static_cast<double>(rows.size()));
+    EXPECT_NEAR(out[c], 99 + sum, 1e-6 * static_cast<double>(rows.size()));
   }
 }
 
