@@ -77,7 +77,7 @@ VerdictText overall(const AuditResult& result) {
   const size_t none = found[static_cast<int>(Verdict::kNone)];
   const size_t layers = result.layers.size();
   const std::string counts = fmt::format(
-      "of {} layers {} have a committee beyond chance and arithmetic, {} only what arithmetic gives, {} "
+      "Of {} layers {} have a committee beyond chance and arithmetic, {} only what arithmetic gives, {} "
       "none, "
       "{} are not decided",
       layers, committee, arithmetic, none, found[static_cast<int>(Verdict::kUndecided)]);
