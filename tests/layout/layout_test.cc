@@ -3,13 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -36,14 +38,27 @@ struct Include {
   std::string from_folder, from_file, header;
 };
 
+// What a line includes; empty where it is no include.
+std::string included(std::string_view line) {
+  const auto skip_blanks = [&] { line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size())); };
+  for (const std::string_view word : {"#", "include"}) {
+    skip_blanks();
+    if (!line.starts_with(word)) return "";
+    line.remove_prefix(word.size());
+  }
+  skip_blanks();
+  if (line.empty()) return "";
+  const size_t end = line.find(line.front() == '<' ? '>' : '"', 1);
+  return end == std::string_view::npos ? "" : std::string(line.substr(1, end - 1));
+}
+
 std::vector<Include> includes_of(const std::string& folder, const std::string& file,
                                  const std::string& text) {
-  static const std::regex pattern(R"(^\s*#\s*include\s*["<]([^">]+)[">])");
   std::vector<Include> found;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    std::smatch match;
-    if (std::regex_search(line, match, pattern)) found.push_back({folder, file, match[1]});
+    if (std::string header = included(line); !header.empty())
+      found.push_back({folder, file, std::move(header)});
   }
   return found;
 }
