@@ -260,8 +260,7 @@ class Binder {
                                : !name.starts_with(prefix_) && !name.starts_with("lm_head.")) {
       return;
     }
-    throw Error("{}: tensor \"{}\" has no place in this {} model", file, name,
-                config_.model_type);
+    throw Error("{}: tensor \"{}\" has no place in this {} model", file, name, config_.model_type);
   }
 
   const ModelConfig& config_;
