@@ -46,21 +46,23 @@ void Merges::apply(Symbols& symbols, Scratch& scratch) const {
   previous[0] = kNone;
   next[size - 1] = kNone;
   ranks.build();
-  const auto look_up = [&](uint32_t left) {
-    const Merge merge = next[left] == kNone ? Merge() : find(ids[left], ids[next[left]]);
+  const auto set = [&](uint32_t left, const Merge& merge) {
     ranks.set(left, merge.rank);
     results[left] = merge.result;
   };
   for (auto lowest = ranks.lowest(); lowest.rank != kNever; lowest = ranks.lowest()) {
     const auto left = static_cast<uint32_t>(lowest.place);
-    const uint32_t right = next[left];
+    const uint32_t right = next[left], behind = next[right], before = previous[left];
     ids[left] = results[left];
     ids[right] = kMerged;
-    next[left] = next[right];
-    if (next[left] != kNone) previous[next[left]] = left;
+    next[left] = behind;
+    if (behind != kNone) previous[behind] = left;
+    // Both questions first: the processor waits for their memory at the same time.
+    const Merge with_behind = behind == kNone ? Merge() : find(ids[left], ids[behind]);
+    const Merge with_before = before == kNone ? Merge() : find(ids[before], ids[left]);
     ranks.set(right, kNever);
-    look_up(left);
-    if (previous[left] != kNone) look_up(previous[left]);
+    set(left, with_behind);
+    if (before != kNone) set(before, with_before);
   }
   uint32_t kept = 0;
   for (uint32_t i = 0; i < size; ++i) {

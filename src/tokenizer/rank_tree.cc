@@ -5,11 +5,16 @@
 namespace committee::tokenizer {
 namespace {
 
-template <size_t kWidth>
-uint32_t minimum(const uint32_t* block) {
-  uint32_t lowest = block[0];
-  for (size_t i = 1; i < kWidth; ++i) lowest = std::min(lowest, block[i]);
-  return lowest;
+// Four minima side by side, so that none waits for the one before.
+uint32_t minimum_of_16(const uint32_t* block) {
+  uint32_t a = block[0], b = block[1], c = block[2], d = block[3];
+  for (size_t i = 4; i < 16; i += 4) {
+    a = std::min(a, block[i]);
+    b = std::min(b, block[i + 1]);
+    c = std::min(c, block[i + 2]);
+    d = std::min(d, block[i + 3]);
+  }
+  return std::min(std::min(a, b), std::min(c, d));
 }
 
 }  // namespace
@@ -29,7 +34,7 @@ void RankTree::build() {
   for (size_t level = 0; level + 1 < levels_.size(); ++level) {
     uint32_t* parent = &nodes_[levels_[level + 1]];
     for (size_t at = levels_[level]; at < levels_[level + 1]; at += kWidth) {
-      *parent++ = minimum<kWidth>(&nodes_[at]);
+      *parent++ = minimum_of_16(&nodes_[at]);
     }
   }
 }
@@ -39,14 +44,14 @@ void RankTree::set(size_t place, uint32_t rank) {
   for (size_t level = 0; level + 1 < levels_.size(); ++level) {
     place /= kWidth;
     uint32_t& parent = nodes_[levels_[level + 1] + place];
-    const uint32_t lowest = minimum<kWidth>(&nodes_[levels_[level] + place * kWidth]);
+    const uint32_t lowest = minimum_of_16(&nodes_[levels_[level] + place * kWidth]);
     if (parent == lowest) return;
     parent = lowest;
   }
 }
 
 RankTree::Lowest RankTree::lowest() const {
-  const uint32_t rank = minimum<kWidth>(&nodes_[levels_.back()]);
+  const uint32_t rank = minimum_of_16(&nodes_[levels_.back()]);
   size_t place = 0;
   for (size_t level = levels_.size(); level-- > 0;) {
     const uint32_t* block = &nodes_[levels_[level] + place * kWidth];
