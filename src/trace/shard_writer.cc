@@ -1,5 +1,7 @@
 #include "trace/shard_writer.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -126,6 +128,17 @@ int64_t ShardWriter::add_rows(int32_t sample, std::span<const int32_t> position,
   std::memcpy(at(content_, first, 0), content.data(), content.size_bytes());
   rows_ += count;
   return first;
+}
+
+void ShardWriter::prepare(int64_t first_row, int64_t rows) const {
+  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  for (const auto& column : columns_) {
+    const auto begin = reinterpret_cast<uintptr_t>(map_.data()) +
+                       static_cast<uintptr_t>(column.offset + first_row * column.row_bytes);
+    const auto first_page = begin / page * page;
+    ::madvise(reinterpret_cast<void*>(first_page),
+              begin - first_page + static_cast<uintptr_t>(rows * column.row_bytes), MADV_POPULATE_WRITE);
+  }
 }
 
 void ShardWriter::place(int64_t first_row, int64_t rows, int64_t first_layer, int64_t layers,

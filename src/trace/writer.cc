@@ -111,6 +111,7 @@ void TraceWriter::begin_chunk(const model::RecordedRows& rows) {
     }
     place_sample(rows, static_cast<int64_t>(begin), static_cast<int64_t>(end));
   }
+  for (const auto& segment : segments_) segment.shard->prepare(segment.shard_row, segment.rows);
 }
 
 void TraceWriter::place(int64_t first_row, int64_t rows, int64_t first_layer, int64_t layers,
