@@ -60,12 +60,13 @@ def main():
     parser.add_argument("data")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("flags", nargs="*", help="of capture, after --")
-    arguments = parser.parse_args()
+    words = sys.argv[1:]
+    cut = words.index("--") if "--" in words else len(words)
+    arguments, flags = parser.parse_args(words[:cut]), words[cut + 1:]
     chance = random.Random(arguments.seed)
     phases, differences, rounds = collections.Counter(), 0, 0
     with tempfile.TemporaryDirectory() as scratch:
-        base = [arguments.program, "capture", arguments.model, "--data", arguments.data, *arguments.flags]
+        base = [arguments.program, "capture", arguments.model, "--data", arguments.data, *flags]
         whole = Path(scratch) / "whole"
         start = time.monotonic()
         capture([*base, "-o", str(whole)])
