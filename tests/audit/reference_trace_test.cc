@@ -4,6 +4,7 @@
 
 #include "audit/expected.h"
 #include "audit/reference.h"
+#include "paths.h"
 #include "trace/import.h"
 
 // Golden of the authors' whole chain: weight-and-frequency script, then audit script, on six domains of
@@ -16,7 +17,7 @@ using testing::read_table;
 class ReferenceTraceTest : public ::testing::Test {
  protected:
   static std::filesystem::path fixture() {
-    return std::filesystem::path(COMMITTEE_FIXTURES) / "audit" / "reference-trace";
+    return std::filesystem::path(paths::kFixtures) / "audit" / "reference-trace";
   }
   static ReferenceTrace run() {
     const std::filesystem::path folder = ::testing::TempDir() + "/committee_audit_reference";

@@ -3,6 +3,7 @@
 
 #include "audit/audit.h"
 #include "audit/expected.h"
+#include "paths.h"
 #include "trace/import.h"
 
 // The golden of METHOD 2 to 6: six domains of 40 samples, 3 layers, 16 experts, k = 4, values from a slow
@@ -29,7 +30,7 @@ class Synthetic : public ::testing::Test {
   static void TearDownTestSuite() { delete result_; }
 
   static std::filesystem::path fixture() {
-    return std::filesystem::path(COMMITTEE_FIXTURES) / "audit" / "synthetic";
+    return std::filesystem::path(paths::kFixtures) / "audit" / "synthetic";
   }
   static std::vector<Row> expected(const char* file) { return read_table(fixture() / "expected" / file); }
   static const LayerResult& layer(const Row& row) { return result_->layers.at(std::stoul(row.at("layer"))); }

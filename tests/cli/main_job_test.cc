@@ -8,6 +8,7 @@
 #include "base/csv.h"
 #include "base/json.h"
 #include "cli/tool.h"
+#include "paths.h"
 #include "trace/reader.h"
 
 namespace committee::cli {
@@ -158,15 +159,14 @@ TEST_F(MainJob, InspectShowsEachThing) {
 }
 
 TEST_F(MainJob, ImportedArraysAreAudited) {
-  const fs::path arrays = fs::path(COMMITTEE_FIXTURES) / "audit/synthetic/input";
+  const fs::path arrays = fs::path(paths::kFixtures) / "audit/synthetic/input";
   const fs::path trace = scratch_ / "trace", audit = scratch_ / "audit";
   auto outcome = run_tool({"import", "--from", "npy", arrays, "--k", "4", "-o", trace});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   outcome = run_tool(
       {"audit", trace, "-o", audit, "--bootstrap", "0", "--permutations", "0", "--expert-shuffles", "0"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  const auto expected =
-      read_text(fs::path(COMMITTEE_FIXTURES) / "audit/synthetic/expected/jaccard_pairs.csv");
+  const auto expected = read_text(fs::path(paths::kFixtures) / "audit/synthetic/expected/jaccard_pairs.csv");
   EXPECT_EQ(std::count(expected.begin(), expected.end(), '\n'), 1 + 3 * 15);
   const auto got = read_text(audit / "jaccard_pairs.csv");
   EXPECT_EQ(std::count(got.begin(), got.end(), '\n'), 1 + 3 * 15);

@@ -10,6 +10,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "paths.h"
+
 extern char** environ;
 
 namespace committee::cli {
@@ -22,12 +24,12 @@ std::string read_text(const fs::path& path) {
   return text.str();
 }
 
-fs::path prompts() { return fs::path(COMMITTEE_FIXTURES) / "dataset/prompts/prompts.jsonl"; }
+fs::path prompts() { return fs::path(paths::kFixtures) / "dataset/prompts/prompts.jsonl"; }
 
 Outcome run_tool(const std::vector<std::string>& arguments) {
   const Scratch scratch;
   const std::string out = scratch / "stdout", err = scratch / "stderr";
-  std::vector<std::string> words = {COMMITTEE_BINARY};
+  std::vector<std::string> words = {paths::kBinary};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
@@ -62,7 +64,7 @@ fs::path Scratch::model(const std::string& name) const {
   const fs::path to = path_ / name;
   fs::create_directory(to);
   for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}) {
-    fs::copy_file(fs::path(COMMITTEE_FIXTURES) / "models/olmoe" / file, to / file);
+    fs::copy_file(fs::path(paths::kFixtures) / "models/olmoe" / file, to / file);
   }
   return to;
 }

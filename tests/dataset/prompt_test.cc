@@ -1,6 +1,7 @@
 #include "dataset/prompt.h"
 
 #include "dataset/helpers.h"
+#include "paths.h"
 
 namespace committee::dataset {
 namespace {
@@ -8,7 +9,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const std::filesystem::path kFixtures = std::filesystem::path(COMMITTEE_FIXTURES) / "dataset" / "prompts";
+const std::filesystem::path kFixtures = std::filesystem::path(paths::kFixtures) / "dataset" / "prompts";
 
 Sample question() {
   return {.id = "s/0",

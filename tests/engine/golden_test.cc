@@ -4,11 +4,13 @@
 
 #include <functional>
 
+#include "paths.h"
+
 namespace committee::engine {
 namespace {
 
 std::filesystem::path fixture(const std::string& name) {
-  return std::filesystem::path(COMMITTEE_FIXTURES) / "models" / name;
+  return std::filesystem::path(paths::kFixtures) / "models" / name;
 }
 
 class GoldenTest : public testing::TestWithParam<std::string> {};

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "paths.h"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -81,7 +83,7 @@ std::string objection(const Include& include) {
 }
 
 TEST(Layout, IncludesPointOneWay) {
-  const fs::path root = COMMITTEE_SOURCE;
+  const fs::path root = committee::paths::kSource;
   int files = 0;
   for (const auto& [folder, allowed] : kMayInclude) {
     for (const auto& entry : fs::recursive_directory_iterator(root / "src" / folder)) {

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "model/tensor.h"
+#include "paths.h"
 
 namespace committee::model {
 
@@ -95,7 +96,7 @@ inline std::string safetensors(const std::vector<Made>& tensors) {
 // The tensors of a checkpoint that transformers wrote, from its list in fixtures/model/checkpoints: a name, a
 // dtype and a shape a line.
 inline std::vector<Made> listed_tensors(const std::string& checkpoint) {
-  std::ifstream list(std::filesystem::path(COMMITTEE_FIXTURES) / "model" / "checkpoints" / checkpoint /
+  std::ifstream list(std::filesystem::path(paths::kFixtures) / "model" / "checkpoints" / checkpoint /
                      "tensors.txt");
   std::vector<Made> tensors;
   for (std::string line; std::getline(list, line);) {
@@ -132,7 +133,7 @@ inline Made& named(std::vector<Made>& tensors, const std::string& name) {
 }
 
 inline Json listed_config(const std::string& checkpoint) {
-  return read_json(std::filesystem::path(COMMITTEE_FIXTURES) / "model" / "checkpoints" / checkpoint /
+  return read_json(std::filesystem::path(paths::kFixtures) / "model" / "checkpoints" / checkpoint /
                    "config.json");
 }
 

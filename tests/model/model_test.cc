@@ -2,13 +2,14 @@
 
 #include "files.h"
 #include "model/weights.h"
+#include "paths.h"
 
 namespace committee::model {
 namespace {
 
 using testing::HasSubstr;
 
-const std::filesystem::path kModels = std::filesystem::path(COMMITTEE_FIXTURES) / "models";
+const std::filesystem::path kModels = std::filesystem::path(paths::kFixtures) / "models";
 
 TEST(Model, OpensAnOlmoeCheckpoint) {
   const Model model = Model::open(kModels / "olmoe");

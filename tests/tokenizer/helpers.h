@@ -12,12 +12,13 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "paths.h"
 #include "tokenizer/tokenizer.h"
 
 namespace committee::tokenizer {
 
 inline std::filesystem::path fixture(const std::string& name) {
-  return std::filesystem::path(COMMITTEE_FIXTURES) / "tokenizer" / name;
+  return std::filesystem::path(paths::kFixtures) / "tokenizer" / name;
 }
 
 inline std::vector<Json> read_lines(const std::filesystem::path& path) {

@@ -2,13 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include "paths.h"
 #include "trace/import.h"
 #include "trace_testing.h"
 
 namespace committee::trace {
 
 inline std::filesystem::path fixture(const std::string& name) {
-  return std::filesystem::path(COMMITTEE_FIXTURES) / "trace" / name;
+  return std::filesystem::path(paths::kFixtures) / "trace" / name;
 }
 
 // Everything of a small trace, in one block.
