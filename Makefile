@@ -3,11 +3,14 @@ BUILD_PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libgomp1 libfmt-d
                   libcli11-dev libpcre2-dev libutf8proc-dev libzip-dev libpugixml-dev libxxhash-dev libhwy-dev \
                   zlib1g-dev
 TEST_PACKAGES  := libgtest-dev libgmock-dev chromium
+FUZZ_PACKAGES  := clang-16 libclang-rt-16-dev
 BENCH_PACKAGES := libbenchmark-dev
 PREFIX ?= /usr/local
 OUT ?= out/demo
 
-.PHONY: build demo test sanitize tsan bench install format format-check lint clean
+MINUTES ?= 10
+
+.PHONY: build demo test sanitize tsan fuzz bench install format format-check lint clean
 
 build:
 	@tools/install-packages $(BUILD_PACKAGES)
@@ -36,6 +39,14 @@ tsan:
 	@tools/install-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	cmake --preset tsan && cmake --build build-tsan --target test_base && ctest --test-dir build-tsan -R '^base$$' --output-on-failure
 
+# Hostile files: every reader, MINUTES in all (docs/robustness.md).
+fuzz:
+	@tools/install-packages $(BUILD_PACKAGES) $(FUZZ_PACKAGES)
+	@tools/web/get-node build/node
+	@cmake --preset fuzz >build.log 2>&1 || { cat build.log; exit 1; }
+	@cmake --build build-fuzz
+	fuzz/run build-fuzz $(MINUTES)
+
 bench:
 	@tools/install-packages $(BUILD_PACKAGES) $(BENCH_PACKAGES)
 	cmake --preset bench && cmake --build build
@@ -58,4 +69,4 @@ lint:
 	git ls-files 'src/*.cc' | xargs -P 2 -n 4 clang-tidy -quiet -p build --extra-arg=-Wno-unknown-warning-option
 
 clean:
-	rm -rf build build-asan build-tsan out build.log
+	rm -rf build build-asan build-tsan build-fuzz out build.log

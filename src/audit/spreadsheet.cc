@@ -14,8 +14,10 @@
 namespace committee::audit {
 namespace {
 
-constexpr uint64_t kLargestPart = uint64_t{256} << 20;  // bytes of one unpacked part of an XLSX
-constexpr int kMostColumns = 16384;                     // of the format
+// No honest workbook's parts unpack to more than this.
+constexpr uint64_t kMostUnpacked = 64;
+constexpr uint64_t kAlwaysAllowed = uint64_t{4} << 20;
+constexpr int kMostColumns = 16384;  // of the format
 
 struct ZipClose {
   void operator()(zip_t* zip) const { zip_discard(zip); }
@@ -27,16 +29,18 @@ class Workbook {
     int code = 0;
     zip_.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
     if (!zip_) throw Error("{}: is no XLSX workbook: it cannot be opened as a zip archive", name_);
+    left_ = std::max<uint64_t>(kAlwaysAllowed, std::filesystem::file_size(path) * kMostUnpacked);
   }
 
   // A part of the archive as XML; nothing where it is not there.
-  std::optional<pugi::xml_document> part(const std::string& entry) const {
+  std::optional<pugi::xml_document> part(const std::string& entry) {
     zip_stat_t stat;
     zip_stat_init(&stat);
     if (zip_stat(zip_.get(), entry.c_str(), 0, &stat) != 0) return std::nullopt;
-    if (!(stat.valid & ZIP_STAT_SIZE) || stat.size > kLargestPart) {
-      throw Error("{}: part {} unpacks to more than {} MiB", name_, entry, kLargestPart >> 20);
+    if (!(stat.valid & ZIP_STAT_SIZE) || stat.size > left_) {
+      throw Error("{}: part {} unpacks to far more than the file's size", name_, entry);
     }
+    left_ -= stat.size;
     std::string text(stat.size, '\0');
     const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(zip_fopen(zip_.get(), entry.c_str(), 0),
                                                                  zip_fclose);
@@ -50,7 +54,7 @@ class Workbook {
     return document;
   }
 
-  pugi::xml_document required(const std::string& entry) const {
+  pugi::xml_document required(const std::string& entry) {
     auto document = part(entry);
     if (!document) throw Error("{}: is no XLSX workbook: part {} is missing", name_, entry);
     return *std::move(document);
@@ -61,6 +65,7 @@ class Workbook {
  private:
   std::string name_;
   std::unique_ptr<zip_t, ZipClose> zip_;
+  uint64_t left_ = 0;  // bytes that may still be unpacked
 };
 
 // The text of a string item: its own, or that of its runs.
@@ -70,7 +75,7 @@ std::string text_of(const pugi::xml_node& item) {
   return text;
 }
 
-std::string first_sheet(const Workbook& book) {
+std::string first_sheet(Workbook& book) {
   const auto workbook = book.required("xl/workbook.xml");
   const std::string id = workbook.child("workbook").child("sheets").child("sheet").attribute("r:id").value();
   const auto relations = book.required("xl/_rels/workbook.xml.rels");
@@ -106,8 +111,12 @@ std::string value_of(const pugi::xml_node& cell, const std::vector<std::string>&
   return shared[index];
 }
 
+[[noreturn]] void too_wide(const Spreadsheet& table, int64_t line, size_t cells) {
+  throw Error("{}:{}: has {} cells, the header {}", table.name, line, cells, table.header.size());
+}
+
 Spreadsheet read_xlsx(const std::filesystem::path& path) {
-  const Workbook book(path);
+  Workbook book(path);
   std::vector<std::string> shared;
   if (const auto strings = book.part("xl/sharedStrings.xml")) {
     for (const auto& item : strings->child("sst").children("si")) shared.push_back(text_of(item));
@@ -123,6 +132,7 @@ Spreadsheet read_xlsx(const std::filesystem::path& path) {
       const auto column =
           static_cast<size_t>(reference.empty() ? static_cast<int>(cells.cells.size())
                                                 : std::max(0, column_of(reference, book.name())));
+      if (!table.header.empty() && column >= table.header.size()) too_wide(table, line, column + 1);
       if (cells.cells.size() <= column) cells.cells.resize(column + 1);
       cells.cells[column] = value_of(cell, shared, book.name());
     }
@@ -162,11 +172,14 @@ Spreadsheet read_spreadsheet(const std::filesystem::path& path) {
   }
   Spreadsheet table = extension == ".csv" ? read_csv(path) : read_xlsx(path);
   if (table.header.empty()) throw Error("{}: is empty, a header was expected", table.name);
+  // A wide header over short rows would be filled up without end.
+  const uint64_t filled = table.rows.size() * table.header.size() * sizeof(std::string);
+  if (filled > std::max<uint64_t>(kAlwaysAllowed, std::filesystem::file_size(path) * kMostUnpacked)) {
+    throw Error("{}: {} rows under a header of {} cells are far more than the file holds", table.name,
+                table.rows.size(), table.header.size());
+  }
   for (auto& row : table.rows) {
-    if (row.cells.size() > table.header.size()) {
-      throw Error("{}:{}: has {} cells, the header {}", table.name, row.line, row.cells.size(),
-                  table.header.size());
-    }
+    if (row.cells.size() > table.header.size()) too_wide(table, row.line, row.cells.size());
     row.cells.resize(table.header.size());
   }
   return table;

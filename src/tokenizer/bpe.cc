@@ -8,6 +8,8 @@
 namespace committee::tokenizer {
 namespace {
 
+constexpr size_t kAlwaysAllowed = 1 << 16, kMostGaps = 8;  // ids that a vocabulary may leave out, an entry
+
 void refuse_affix(const JsonNode& model, std::string_view key) {
   const auto affix = model.find(key);
   if (affix && !affix->text().empty()) affix->fail("is not supported");
@@ -42,14 +44,20 @@ Bpe::Bpe(const JsonNode& model, bool byte_level)
 void Bpe::read_vocabulary(const JsonNode& vocabulary) {
   const auto entries = vocabulary.object();
   size_t count = 0, bytes = 0;
+  int64_t largest = 0;
   for (const auto& [content, value] : entries) {
     int64_t id = 0;
     if (value.get(id) != simdjson::SUCCESS) vocabulary.fail("the id of \"{}\" is not an integer", content);
     if (id < 0 || id > kMaxId) vocabulary.fail("the id of \"{}\" is {}, not in 0..{}", content, id, kMaxId);
     ++count;
     bytes += content.size();
+    largest = std::max(largest, id);
   }
   if (count == 0) vocabulary.fail("is empty");
+  // Tables are by id, so a gap costs memory that no byte of the file pays for.
+  if (static_cast<size_t>(largest) > kAlwaysAllowed + kMostGaps * count) {
+    vocabulary.fail("has the id {}, far beyond its {} entries", largest, count);
+  }
   contents_ = TextTable(count, bytes, count);
   if (byte_level_) bytes_ = TextTable(count, bytes, count);
   for (const auto& [content, value] : entries) {

@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include <algorithm>
+#include <memory>
 #include <new>
 
 #include "base/error.h"
@@ -31,17 +32,25 @@ struct CompileContext {
   pcre2_compile_context* get;
 };
 
-// Without these the interpreter, the fallback of the compiled code, gives up on long texts.
-pcre2_match_context* unlimited() {
-  static pcre2_match_context* const context = [] {
-    auto* result = pcre2_match_context_create(nullptr);
-    if (result == nullptr) throw std::bad_alloc();
-    pcre2_set_match_limit(result, UINT32_MAX);
-    pcre2_set_depth_limit(result, UINT32_MAX);
-    pcre2_set_heap_limit(result, UINT32_MAX);
-    return result;
-  }();
-  return context;
+struct FreeContext {
+  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
+};
+
+// Limits that follow the text's length: the library's own are too low for long texts, and without any a
+// pattern could backtrack for ever or take all memory.
+pcre2_match_context* limits_for(size_t bytes) {
+  static thread_local const std::unique_ptr<pcre2_match_context, FreeContext> context(
+      pcre2_match_context_create(nullptr));
+  if (!context) throw std::bad_alloc();
+  constexpr size_t kSteps = 10'000'000, kStepsPerByte = 100, kKibibytes = 16 << 10;
+  const auto clamped = [](size_t value) {
+    return static_cast<uint32_t>(std::min<size_t>(value, UINT32_MAX));
+  };
+  pcre2_set_match_limit(context.get(), clamped(kSteps + kStepsPerByte * bytes));
+  pcre2_set_depth_limit(context.get(), UINT32_MAX);
+  pcre2_set_heap_limit(context.get(),
+                       clamped(kKibibytes + bytes));  // in KiB: 1024 bytes for each of the text's
+  return context.get();
 }
 
 }  // namespace
@@ -86,7 +95,7 @@ std::optional<Regex::Span> Regex::find(std::string_view text, size_t from, Regex
   auto* data = scratch.data_.get();
   const auto match = [&](uint32_t options) {
     return pcre2_match(code_.get(), units(text), text.size(), from, PCRE2_NO_UTF_CHECK | options, data,
-                       unlimited());
+                       limits_for(text.size()));
   };
   int result = match(0);
   if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = match(PCRE2_NO_JIT);

@@ -24,7 +24,7 @@ namespace {
 
 // Counts and distributions pack well, but no honest archive of them unpacks to more than this.
 constexpr uint64_t kMostUnpacked = 64;
-constexpr uint64_t kAlwaysAllowed = uint64_t{16} << 20;
+constexpr uint64_t kAlwaysAllowed = uint64_t{4} << 20;
 
 struct ZipClose {
   void operator()(zip_t* archive) const { zip_discard(archive); }

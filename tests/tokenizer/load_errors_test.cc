@@ -26,6 +26,8 @@ TEST_F(Malformed, IsRefusedByItem) {
        "tokenizer.json: model.vocab: the id of \"f\" is -1, not in 0..16777215"},
       {R"({"model": {"vocab": {"f": 16777216}}})",
        "tokenizer.json: model.vocab: the id of \"f\" is 16777216, not in 0..16777215"},
+      {R"({"model": {"vocab": {"f": 16777215}}})",
+       "tokenizer.json: model.vocab: has the id 16777215, far beyond its 10 entries"},
       {R"({"model": {"vocab": {"f": 1.5}}})",
        "tokenizer.json: model.vocab: the id of \"f\" is not an integer"},
       {R"({"model": {"vocab": {"f": "7"}}})",

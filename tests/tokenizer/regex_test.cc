@@ -115,5 +115,13 @@ TEST(Regex, RefusesByName) {
   EXPECT_THAT(refusal(std::string(10'000, '[')), HasSubstr("classes are nested too deeply"));
 }
 
+// A pattern that tries every way to cut the text ends in an error, not in hours.
+TEST(Regex, BacktrackingIsBounded) {
+  const Regex regex = Regex::pattern(R"((?:a|aa)+[cd])", "p");
+  RegexScratch scratch;
+  EXPECT_THROW(regex.find(std::string(200, 'a'), 0, scratch), Error);
+  EXPECT_EQ(regex.find(std::string(200, 'a') + "c", 0, scratch)->end, 201u);
+}
+
 }  // namespace
 }  // namespace committee::tokenizer

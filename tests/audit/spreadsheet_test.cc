@@ -1,0 +1,90 @@
+#include "audit/spreadsheet.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zip.h>
+
+#include <fstream>
+#include <map>
+
+#include "base/error.h"
+
+namespace committee::audit {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr const char* kWorkbook =
+    R"(<workbook><sheets><sheet name="a" sheetId="1" r:id="rId1"/></sheets></workbook>)";
+constexpr const char* kRelations =
+    R"(<Relationships><Relationship Id="rId1" Target="worksheets/sheet1.xml"/></Relationships>)";
+
+fs::path write_workbook(const std::string& sheet, const std::string& strings) {
+  const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+  const fs::path path = fs::path(testing::TempDir()) / (std::string("committee_") + info->name() + ".xlsx");
+  const std::map<std::string, std::string> parts = {{"xl/workbook.xml", kWorkbook},
+                                                    {"xl/_rels/workbook.xml.rels", kRelations},
+                                                    {"xl/sharedStrings.xml", strings},
+                                                    {"xl/worksheets/sheet1.xml", sheet}};
+  zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, nullptr);
+  for (const auto& [name, text] : parts) {
+    zip_file_add(archive, name.c_str(), zip_source_buffer(archive, text.data(), text.size(), 0),
+                 ZIP_FL_OVERWRITE);
+  }
+  EXPECT_EQ(zip_close(archive), 0);
+  return path;
+}
+
+std::string refusal(const fs::path& path) {
+  try {
+    read_spreadsheet(path);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Spreadsheet, ReadsCellsOfEveryKind) {
+  const auto table = read_spreadsheet(write_workbook(
+      R"(<worksheet><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="inlineStr"><is><t>idx</t></is></c></row>)"
+      R"(<row r="3"><c r="B3"><v>1.5</v></c></row></sheetData></worksheet>)",
+      R"(<sst><si><r><t>do</t></r><r><t>main</t></r></si></sst>)"));
+  EXPECT_THAT(table.header, ElementsAre("domain", "idx"));
+  ASSERT_EQ(table.rows.size(), 1u);
+  EXPECT_EQ(table.rows[0].line, 3);
+  EXPECT_THAT(table.rows[0].cells, ElementsAre("", "1.5"));
+}
+
+TEST(Spreadsheet, RefusesWhatIsNotThere) {
+  const std::string row =
+      R"(<worksheet><sheetData><row r="1"><c r="A1" t="s"><v>7</v></c></row></sheetData></worksheet>)";
+  EXPECT_THAT(refusal(write_workbook(row, "<sst/>")), HasSubstr("a shared string that is not there"));
+  EXPECT_THAT(refusal(write_workbook("<worksheet>", "<sst/>")), HasSubstr("is no XML"));
+  EXPECT_THAT(
+      refusal(write_workbook(
+          R"(<worksheet><sheetData><row><c r="ZZZZ1"><v>1</v></c></row></sheetData></worksheet>)", "<sst/>")),
+      HasSubstr("beyond the last column"));
+}
+
+TEST(Spreadsheet, RefusesRowsThatTheHeaderWouldBlowUp) {
+  const fs::path path = fs::path(testing::TempDir()) / "committee_wide.csv";
+  std::string text(20'000, ',');
+  text += "\n";
+  for (int row = 0; row < 20'000; ++row) text += "1\n";
+  std::ofstream(path) << text;
+  EXPECT_THAT(refusal(path),
+              HasSubstr("20000 rows under a header of 20001 cells are far more than the file holds"));
+}
+
+// 20 MB of blanks pack into a few KB.
+TEST(Spreadsheet, RefusesAnArchiveThatUnpacksToFarMore) {
+  const auto path = write_workbook("<worksheet>" + std::string(20'000'000, ' ') + "</worksheet>", "<sst/>");
+  ASSERT_LT(fs::file_size(path), 100'000u);
+  EXPECT_THAT(refusal(path),
+              HasSubstr("part xl/worksheets/sheet1.xml unpacks to far more than the file's size"));
+}
+
+}  // namespace
+}  // namespace committee::audit
