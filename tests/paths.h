@@ -1,7 +1,7 @@
 #pragma once
 
-// Where this build's files lie. Defined in a file that CMake makes, so that the tests' own objects are the same wherever
-// the tree is, and a compiler cache serves several checkouts.
+// Where this build's files lie. Defined in a file that CMake makes, so that the tests' own objects are the
+// same wherever the tree is, and a compiler cache serves several checkouts.
 namespace committee::paths {
 
 extern const char* const kFixtures;  // tests/fixtures

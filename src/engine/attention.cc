@@ -12,16 +12,38 @@ namespace {
 
 constexpr int64_t kQueryBlock = 128;  // rows of a product: query rows times the heads that share keys
 constexpr int64_t kKeyBlock = 256;
+constexpr int64_t kKeyUnit = 32;  // keys of a product are a multiple of these
+static_assert(kKeySlack >= kKeyBlock);
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
 int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-// Some query rows of a span, for one key-value head.
+int64_t context_keys(const QuerySpan& span) {
+  int64_t keys = span.own_before;
+  for (const KeyRange& range : span.context) keys += range.count;
+  return keys;
+}
+
+// Some query rows of a span, for one key-value head: those at places of the sequence in one block of queries.
 struct Task {
   const QuerySpan* span = nullptr;
   int64_t first = 0, rows = 0;  // of the span
+  int64_t place = 0;            // of the first in its sequence, which is how many keys come before its own
+  int64_t block_end = 0;        // the place at which the block of queries ends
   int head = 0;                 // of keys and values
   int64_t cost = 0;
+};
+
+// The keys that a task sees, in the order of the sequence, as stretches of memory.
+std::vector<KeyRange> stretches(const Task& task) {
+  std::vector<KeyRange> ranges = task.span->context;
+  ranges.push_back({task.span->own_begin, task.span->own_before + task.first + task.rows});
+  return ranges;
+}
+
+struct Rows {
+  const void* data = nullptr;
+  int64_t stride = 0;
 };
 
 // The streaming softmax of one task: scores of a block of keys, then the values weighted by them.
@@ -42,29 +64,29 @@ class Block {
     std::fill_n(total_, padded_, 0.0f);
   }
 
-  // Keys [begin, begin + count), of which row i sees `visible(i)`.
-  template <typename Visible>
-  void add(const HeadRows& k, const HeadRows& v, int64_t begin, int64_t count, const Visible& visible) {
-    const int64_t keys = round_up(count, kKeySlack);
+  // The keys at places [at, at + count), `keys` with those that no row sees, of which row i sees the first
+  // place + i + 1 - at.
+  void add(const Rows& k, const Rows& v, int64_t at, int64_t count, int64_t keys) {
     const Product score{.m = padded_,
                         .n = keys,
                         .k = shape_.qk_dim,
                         .lda = shape_.qk_dim,
-                        .ldb = k.first.stride,
+                        .ldb = k.stride,
                         .ldc = kKeyBlock,
                         .input = type_};
-    worker_.matmul.run(score, worker_.input.data(), k.at(begin, task_.head), scores_);
-    for (int64_t r = 0; r < rows_; ++r) weigh(r, std::clamp<int64_t>(visible(r / group_), 0, count), keys);
+    worker_.matmul.run(score, worker_.input.data(), k.data, scores_);
+    for (int64_t r = 0; r < rows_; ++r)
+      weigh(r, std::clamp<int64_t>(task_.place + r / group_ + 1 - at, 0, count), keys);
     const Product sum{.m = padded_,
                       .n = shape_.v_dim,
                       .k = keys,
                       .lda = kKeyBlock,
-                      .ldb = v.first.stride,
+                      .ldb = v.stride,
                       .ldc = shape_.v_dim,
                       .input = type_,
                       .b_transposed = false,
                       .accumulate = started_};
-    worker_.matmul.run(sum, weights_, v.at(begin, task_.head), sums_);
+    worker_.matmul.run(sum, weights_, v.data, sums_);
     started_ = true;
   }
 
@@ -125,16 +147,55 @@ std::vector<Task> plan(const AttentionShape& shape, std::span<const QuerySpan> s
   const int64_t rows = std::max<int64_t>(1, kQueryBlock / (shape.heads / shape.kv_heads));
   std::vector<Task> tasks;
   for (const QuerySpan& span : spans) {
-    int64_t context = span.own_before;
-    for (const KeyRange& range : span.context) context += range.count;
-    for (int64_t first = 0; first < span.rows; first += rows) {
-      const int64_t count = std::min(rows, span.rows - first);
+    const int64_t begin = context_keys(span);
+    for (int64_t first = 0; first < span.rows;) {
+      const int64_t place = begin + first, end = (place / rows + 1) * rows;
+      const int64_t count = std::min(end - place, span.rows - first);
       for (int head = 0; head < shape.kv_heads; ++head)
-        tasks.push_back({&span, first, count, head, count * (context + first + count)});
+        tasks.push_back({&span, first, count, place, end, head, count * (place + count)});
+      first += count;
     }
   }
   std::stable_sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.cost > b.cost; });
   return tasks;
+}
+
+// Keys or values at places [at, at + count) of a sequence: where they lie, or, where they lie apart, copied,
+// with zeros up to `rows`.
+Rows together(const HeadRows& from, int head, int64_t dim, std::span<const KeyRange> ranges, int64_t at,
+              int64_t count, int64_t rows, std::byte* copy) {
+  auto range = ranges.begin();
+  for (; at >= range->count; ++range) at -= range->count;
+  const int64_t stride = from.first.stride;
+  if (count <= range->count - at) return {from.at(range->begin + at, head), stride};
+  const size_t size = size_of(from.first.type), row_bytes = static_cast<size_t>(stride) * size;
+  std::byte* to = copy;
+  for (int64_t left = count; left > 0; ++range, at = 0) {
+    const int64_t part = std::min(left, range->count - at);
+    for (int64_t r = 0; r < part; ++r, to += row_bytes)
+      std::memcpy(to, from.at(range->begin + at + r, head), static_cast<size_t>(dim) * size);
+    left -= part;
+  }
+  std::memset(to, 0, static_cast<size_t>(rows - count) * row_bytes);
+  return {copy, stride};
+}
+
+void run(const Task& task, Worker& worker, const AttentionShape& shape, const Matrix& q, const HeadRows& k,
+         const HeadRows& v, const Matrix& out) {
+  const std::vector<KeyRange> ranges = stretches(task);
+  const size_t key_bytes = static_cast<size_t>(kKeyBlock * k.first.stride) * size_of(q.type),
+               value_bytes = static_cast<size_t>(kKeyBlock * v.first.stride) * size_of(q.type);
+  std::byte* copies = worker.weights.reserve(key_bytes + value_bytes);
+  Block block(worker, shape, task, q);
+  const int64_t seen = task.place + task.rows;
+  for (int64_t at = 0; at < seen; at += kKeyBlock) {
+    const int64_t count = std::min(kKeyBlock, seen - at);
+    const int64_t keys = round_up(std::min(kKeyBlock, task.block_end - at), kKeyUnit);
+    const Rows key = together(k, task.head, shape.qk_dim, ranges, at, count, keys, copies);
+    const Rows value = together(v, task.head, shape.v_dim, ranges, at, count, keys, copies + key_bytes);
+    block.add(key, value, at, count, keys);
+  }
+  block.finish(out);
 }
 
 }  // namespace
@@ -143,22 +204,7 @@ void attend(Machine& machine, const AttentionShape& shape, std::span<const Query
             const HeadRows& k, const HeadRows& v, const Matrix& out) {
   const std::vector<Task> tasks = plan(shape, spans);
   machine.pool.for_each(static_cast<int64_t>(tasks.size()), [&](int64_t index, int worker) {
-    const Task& task = tasks[static_cast<size_t>(index)];
-    const QuerySpan& span = *task.span;
-    Block block(machine.worker(worker), shape, task, q);
-    for (const KeyRange& range : span.context) {
-      for (int64_t at = 0; at < range.count; at += kKeyBlock) {
-        const int64_t count = std::min(kKeyBlock, range.count - at);
-        block.add(k, v, range.begin + at, count, [&](int64_t) { return count; });
-      }
-    }
-    const int64_t before = span.own_before + task.first;  // keys of its own that row i sees: before + i + 1
-    const int64_t own = before + task.rows;
-    for (int64_t at = 0; at < own; at += kKeyBlock) {
-      block.add(k, v, span.own_begin + at, std::min(kKeyBlock, own - at),
-                [&](int64_t row) { return before + row + 1 - at; });
-    }
-    block.finish(out);
+    run(tasks[static_cast<size_t>(index)], machine.worker(worker), shape, q, k, v, out);
   });
 }
 

@@ -40,11 +40,13 @@ struct HeadRows {
 
 // Keys and values are read in blocks: up to this many rows past a range may be read (not used), so that many
 // rows must exist, finite, behind the last key of the last head.
-inline constexpr int64_t kKeySlack = 32;
+inline constexpr int64_t kKeySlack = 256;
 
 // out[r, h] = Σ_j softmax_j(scale · q[r, h]·k[j]) v[j] over the keys that r sees. q [rows, heads·qk_dim],
 // k [kv_heads][.., qk_dim], v [kv_heads][.., v_dim] and out [rows, heads·v_dim] are in the machine's format.
-// The softmax streams over blocks of keys in float32.
+// The softmax streams over blocks of keys in float32. Blocks and products are cut by places in the sequence,
+// never by where ranges or spans begin, so that a token's result does not depend, to the bit, on what else is
+// in the batch.
 void attend(Machine& machine, const AttentionShape& shape, std::span<const QuerySpan> spans, const Matrix& q,
             const HeadRows& k, const HeadRows& v, const Matrix& out);
 

@@ -3,6 +3,8 @@
 
 #include <omp.h>
 
+#include <algorithm>
+#include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
@@ -71,12 +73,16 @@ void single_threaded() {
 
 constexpr size_t kMostPrepared = 4096;
 
+// Thinner products are computed in another order by kernels of their own, and a row's result would depend on
+// how many there are.
+int64_t least_rows(Compute compute) { return compute == Compute::kF32 ? 16 : 2; }
+
 }  // namespace
 
 struct Matmul::Cache {
   dnnl::stream stream{cpu()};
   std::unordered_map<Product, Prepared, Hash> products;
-  Bytes scratchpad;
+  Bytes scratchpad, padded_input, padded_output;
 };
 
 Matmul::Matmul() : cache_(std::make_unique<Cache>()) {}
@@ -84,6 +90,32 @@ Matmul::Matmul(Matmul&&) noexcept = default;
 Matmul::~Matmul() = default;
 
 void Matmul::run(const Product& product, const void* a, const void* b, float* c) {
+  const int64_t least = least_rows(product.input);
+  product.m < least ? run_padded(product, least, a, b, c) : run_prepared(product, a, b, c);
+}
+
+// The same product of more rows, of which the last are zeros.
+void Matmul::run_padded(const Product& product, int64_t rows, const void* a, const void* b, float* c) {
+  const size_t row_bytes = static_cast<size_t>(product.lda) * size_of(product.input),
+               used_bytes = static_cast<size_t>(product.k) * size_of(product.input);
+  std::byte* more = cache_->padded_input.reserve(static_cast<size_t>(rows) * row_bytes);
+  float* sums = cache_->padded_output.reserve_as<float>(rows * product.ldc);
+  for (int64_t r = 0; r < rows; ++r) {
+    std::byte* to = more + static_cast<size_t>(r) * row_bytes;
+    const bool real = r < product.m;
+    real ? std::memcpy(to, static_cast<const std::byte*>(a) + static_cast<size_t>(r) * row_bytes, used_bytes)
+         : std::memset(to, 0, used_bytes);
+    if (!product.accumulate) continue;
+    float* sum = sums + r * product.ldc;
+    real ? std::copy_n(c + r * product.ldc, product.n, sum) : std::fill_n(sum, product.n, 0.0f);
+  }
+  Product padded = product;
+  padded.m = rows;
+  run_prepared(padded, more, b, sums);
+  for (int64_t r = 0; r < product.m; ++r) std::copy_n(sums + r * product.ldc, product.n, c + r * product.ldc);
+}
+
+void Matmul::run_prepared(const Product& product, const void* a, const void* b, float* c) {
   single_threaded();
   try {
     auto found = cache_->products.find(product);

@@ -19,8 +19,9 @@ struct Product {
   bool operator==(const Product&) const = default;
 };
 
-// Multiplies on the calling thread alone. One object serves one thread at a time; products prepared once are
-// kept, as preparing a shape costs far more than running a small one. Throws Error where oneDNN refuses.
+// Multiplies on the calling thread alone. A row's result does not depend, to the bit, on how many rows there
+// are. One object serves one thread at a time; products prepared once are kept, as preparing a shape costs
+// far more than running a small one. Throws Error where oneDNN refuses.
 class Matmul {
  public:
   Matmul();
@@ -30,6 +31,9 @@ class Matmul {
   void run(const Product& product, const void* a, const void* b, float* c);
 
  private:
+  void run_padded(const Product& product, int64_t rows, const void* a, const void* b, float* c);
+  void run_prepared(const Product& product, const void* a, const void* b, float* c);
+
   struct Cache;
   std::unique_ptr<Cache> cache_;
 };

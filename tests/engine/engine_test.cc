@@ -194,6 +194,43 @@ TEST_P(EngineTest, SharedPrefixesAreOneRowAndChangeNothing) {
   expect_equal(together, apart, 1e-5f);
 }
 
+// What resuming, merging and sharing work out over processes rest on.
+TEST_P(EngineTest, APromptsResultIsTheSameBitsInAnyBatch) {
+  auto sequences = prompts(model_.config().vocab, 1);
+  if (model_.config().max_positions >=
+      600) {  // a prefix that ends inside a block of keys, and tails beyond it
+    Random random(5);
+    std::vector<int32_t> stem(290);
+    for (int32_t& token : stem) token = static_cast<int32_t>(random.below(89));
+    for (const size_t tail : {1u, 20u, 300u}) {
+      Sequence sequence{40 + static_cast<int32_t>(tail), stem, {}, {0, 255, 256, 290}, true};
+      while (sequence.tokens.size() < stem.size() + tail)
+        sequence.tokens.push_back(static_cast<int32_t>(random.below(89)));
+      sequences.push_back(std::move(sequence));
+    }
+  }
+  for (const Compute compute : {Compute::kF32, Compute::kBF16}) {
+    if (!can_compute(compute)) continue;
+    const Result together = run(model_, sequences, {.compute = compute});
+    size_t row = 0;
+    for (size_t s = 0; s < sequences.size(); ++s) {
+      const Result alone = run(model_, {sequences[s]}, {.compute = compute});
+      const auto expect_part = [&](const auto& whole, const auto& part) {
+        const size_t width = part.size() / sequences[s].recorded.size();
+        ASSERT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + static_cast<int64_t>(row * width)))
+            << "prompt " << s;
+      };
+      expect_part(together.routing.probs, alone.routing.probs);
+      expect_part(together.routing.ids, alone.routing.ids);
+      expect_part(together.routing.weights, alone.routing.weights);
+      if (sequences[s].wants_logits) {
+        ASSERT_EQ(together.logits.at(s), alone.logits.at(0)) << "prompt " << s;
+      }
+      row += sequences[s].recorded.size();
+    }
+  }
+}
+
 TEST_P(EngineTest, FewerRecordedRowsAreTheSameRows) {
   auto sequences = prompts(model_.config().vocab, 1);
   const Result all = run(model_, sequences);
@@ -324,6 +361,7 @@ TEST_F(RefusalTest, WeightsWithNaNAreNamedWhereTheyAreMet) {
   EXPECT_EQ(broken("model.layers.0.mlp.down_proj.weight", 10, false),
             ": layer 1: the hidden state of the token at position 0 is NaN or Inf, as tensor "
             "model.layers.0.mlp.down_proj.weight holds NaN or Inf");
+  EXPECT_EQ(broken("model.layers.1.mlp.experts.0.down_proj.weight", 12, false).substr(0, 10), ": layer 2:");
   EXPECT_EQ(broken("lm_head.weight", 10, true),
             ": after the last layer: the next-token distribution of the token at position 0 is NaN or Inf, "
             "as tensor "

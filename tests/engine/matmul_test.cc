@@ -66,6 +66,34 @@ TEST_P(MatmulTest, EqualsTheSumOfProductsInAnyShapeAndLayout) {
   }
 }
 
+TEST_P(MatmulTest, ARowDoesNotDependOnHowManyThereAre) {
+  Random random(6);
+  Matmul matmul;
+  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{32, 16}, {256, 64}, {256, 7}, {64, 160}, {41, 35}}) {
+    for (const bool transposed : {true, false}) {
+      const int64_t most = 70;
+      const Values a(most * k, GetParam(), random), b(n * k, GetParam(), random);
+      Product product{.m = most, .n = n, .k = k, .lda = k, .ldb = transposed ? k : n, .ldc = 256};
+      product.input = GetParam();
+      product.b_transposed = transposed;
+      for (const bool accumulate : {false, true}) {
+        product.accumulate = accumulate;
+        product.m = most;
+        std::vector<float> whole(static_cast<size_t>(most * product.ldc), 0.5f);
+        matmul.run(product, a.bytes.data(), b.bytes.data(), whole.data());
+        for (product.m = 1; product.m < most; ++product.m) {
+          std::vector<float> part(whole.size(), 0.5f);
+          matmul.run(product, a.bytes.data(), b.bytes.data(), part.data());
+          for (int64_t r = 0; r < product.m; ++r) {
+            const auto from = part.begin() + r * product.ldc, expected = whole.begin() + r * product.ldc;
+            ASSERT_TRUE(std::equal(from, from + n, expected)) << product.m << " rows, " << n << " by " << k;
+          }
+        }
+      }
+    }
+  }
+}
+
 // Weights in every format, more rows and columns than a tile has.
 TEST_P(MatmulTest, ProjectsThroughWeightsOfAnyFormat) {
   Random random(4);
