@@ -6,6 +6,7 @@
 
 #include "base/version.h"
 #include "report/figures.h"
+#include "report/html_page.h"
 #include "report/html_text.h"
 #include "report/layer_table.h"
 #include "report/narrative.h"
@@ -140,13 +141,6 @@ std::string committee_rows(const AuditResult& result) {
     html += "<p class=\"note\">† no candidate: the experts of maximal presence.</p>\n";
   }
   return html;
-}
-
-std::string chart_box(const char* chart, const char* title, const std::string& description) {
-  return fmt::format(
-      "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Chart: {0}\"><div class=\"chart\" "
-      "data-chart=\"{1}\" role=\"img\" aria-label=\"{2}\"></div></div>\n",
-      escaped(title), chart, escaped(description));
 }
 
 HtmlSection map_section(const AuditResult& result) {
@@ -296,12 +290,6 @@ HtmlSection making_section(const AuditResult& result, const std::string& command
                           options.permutations, options.expert_shuffles, options.seed));
   html += row("program", std::string("committee-audit ") + kVersion) + row("command", command);
   return {"making", "Making", "How it was made", html + "</tbody></table></div>\n"};
-}
-
-HtmlSection tables_section() {
-  return {"tables", "Tables", "All tables",
-          "<p>Every number of this page, as the CSV files that stand beside audit.json.</p>\n"
-          "<ul class=\"downloads\" id=\"downloads\"></ul>\n"};
 }
 
 }  // namespace

@@ -68,7 +68,10 @@
     return {names, layers};
   });
 
-  const kText = new Set(['domain', 'domain_a', 'domain_b', 'committee', 'core', 'stable', 'verdict']);
+  const kText = new Set([
+    'domain', 'domain_a', 'domain_b', 'committee', 'core', 'stable', 'verdict', 'reference', 'audit', 'audit_a', 'audit_b', 'figure',
+    'set', 'change', 'committee_change', 'committee_joined', 'committee_left', 'core_change', 'core_joined', 'core_left',
+  ]);
   const valueOf = (name, cell) => (kText.has(name) ? cell : cell === '' ? null : Number(cell));
 
   // Rows as objects: of one layer, or of all.
@@ -134,8 +137,38 @@
     ];
   }
 
+  // A measure of likeness to the reference, with what noise alone would leave of it.
+  async function compareLayerRows(element) {
+    const {figure} = element.dataset;
+    const set = figure.replace('_jaccard', '');
+    return (await rowsOf('compare.csv')).map((row) => ({
+      audit: row.audit,
+      layer: row.layer,
+      value: row[figure],
+      agreement: row[set + '_agreement'],
+      change: row[set + '_change'],
+    }));
+  }
+
+  async function compareMatrixRows() {
+    const pairs = await rowsOf('compare_matrix.csv');
+    const names = [...new Set(pairs.flatMap((row) => [row.audit_a, row.audit_b]))];
+    return [
+      ...names.map((name) => ({audit_a: name, audit_b: name, committee_jaccard: 1})),
+      ...pairs,
+      ...pairs.map((row) => ({...row, audit_a: row.audit_b, audit_b: row.audit_a})),
+    ];
+  }
+
+  async function compareFigureRows(element) {
+    return (await rowsOf('compare_figures.csv')).filter((row) => row.figure === element.dataset.figure);
+  }
+
   const kCharts = {
     figure: {rows: figureRows},
+    compare_layers: {rows: compareLayerRows},
+    compare_matrix: {rows: compareMatrixRows},
+    compare_figure: {rows: compareFigureRows},
     committee_map: {rows: mapRows, least: () => 70 + 5 * facts.experts},
     contributions: {rows: contributionRows, byLayer: true, least: () => 180 + 4 * facts.experts},
     jaccard: {rows: jaccardRows, byLayer: true},
