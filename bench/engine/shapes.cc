@@ -84,6 +84,7 @@ struct Entry {
   std::string name;
   std::vector<int64_t> shape;
   double deviation = 0;  // 0: a norm, near 1
+  bool router = false;
 };
 
 // All tensors in the order that Hugging Face writes them (by name inside a layer: down, gate, up).
@@ -117,6 +118,7 @@ class Layout {
       for (int e = 0; e < c_.router.experts; ++e)
         gated(mlp + "experts." + std::to_string(e) + ".", c_.expert_width);
       linear(mlp + "gate", c_.router.experts, c_.d_model);
+      entries_.back().router = true;
       if (c_.shared_experts) gated(mlp + "shared_experts.", c_.shared_width);
     } else {
       gated(mlp, c_.dense_width);
@@ -141,19 +143,31 @@ class Layout {
   std::vector<Entry> entries_;
 };
 
+// An expert's row of a router is this much longer than the mean: longer rows are chosen more often, so that
+// loads spread over half to one and a half of the mean, as trained routers' do.
+float row_scale(const Entry& entry, int64_t row) {
+  return entry.router ? 0.75f + static_cast<float>(row * 37 % entry.shape[0]) * 0.5f /
+                                    static_cast<float>(entry.shape[0])
+                      : 1.0f;
+}
+
 // Uniform numbers in BF16 from a multiplicative generator: fast, as a checkpoint has gigabytes.
 void fill(const Entry& entry, uint64_t seed, std::ofstream& file) {
-  int64_t left = 1;
+  int64_t left = 1, at = 0;
   for (const int64_t extent : entry.shape) left *= extent;
   uint64_t state = seed * 0x9E3779B97F4A7C15u + 1;
   const float range = static_cast<float>(entry.deviation * 2 * std::sqrt(3.0));
   std::vector<uint16_t> part(1 << 20);
   for (; left > 0; left -= static_cast<int64_t>(part.size())) {
     part.resize(static_cast<size_t>(std::min<int64_t>(left, 1 << 20)));
+    const int64_t row_length = entry.shape.back();
+    float scale = row_scale(entry, at / row_length);
     for (uint16_t& value : part) {
+      if (entry.router && at % row_length == 0) scale = row_scale(entry, at / row_length);
+      ++at;
       state = state * 6364136223846793005u + 1442695040888963407u;
       const float u = static_cast<float>(state >> 40) * 0x1p-24f - 0.5f;
-      const float x = entry.deviation > 0 ? u * range : 1.0f + u * 0.2f;
+      const float x = entry.deviation > 0 ? u * range * scale : 1.0f + u * 0.2f;
       value = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
     }
     file.write(reinterpret_cast<const char*>(part.data()), static_cast<std::streamsize>(part.size() * 2));

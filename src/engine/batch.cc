@@ -4,15 +4,19 @@
 
 namespace committee::engine {
 
-Batch::Batch(std::span<const Sequence> sequences, size_t first) : sequences_(sequences), first_(first) {
-  for (const Sequence& sequence : sequences) tree_.add(sequence.tokens);
+Batch::Batch(std::span<const Sequence> sequences, size_t first, bool share)
+    : sequences_(sequences), first_(first) {
+  for (const Sequence& sequence : sequences)
+    share ? tree_.add(sequence.tokens) : runs_.push_back({tree_.add_apart(sequence.tokens)});
+  for (size_t s = 0; share && s < sequences.size(); ++s) runs_.push_back(tree_.find(sequences[s].tokens));
   positions_.resize(static_cast<size_t>(tree_.rows()));
   for (const Segment& segment : tree_.segments()) {
     for (int64_t r = 0; r < segment.rows; ++r)
       positions_[static_cast<size_t>(segment.begin + r)] = segment.position + r;
   }
-  for (const Sequence& sequence : sequences) {
-    const std::vector<Run> runs = tree_.find(sequence.tokens);
+  for (size_t s = 0; s < sequences.size(); ++s) {
+    const Sequence& sequence = sequences[s];
+    const std::vector<Run>& runs = runs_[s];
     last_rows_.push_back(runs.back().begin + runs.back().rows - 1);
     size_t run = 0;
     int64_t before = 0;  // tokens in earlier runs
@@ -81,17 +85,18 @@ std::vector<QuerySpan> Batch::spans(std::span<const int64_t> rows) const {
 }
 
 std::vector<KeyRange> Batch::context(size_t sequence) const {
-  const Run last = tree_.find(sequences_[sequence].tokens).back();
+  const Run last = runs_[sequence].back();
   std::vector<KeyRange> ranges = ancestors(last.segment);
   ranges.push_back({last.begin, last.rows});
   return ranges;
 }
 
 Batch::Place Batch::place(int64_t row) const {
-  for (const Sequence& sequence : sequences_) {
+  for (size_t s = 0; s < runs_.size(); ++s) {
     int64_t before = 0;
-    for (const Run& run : tree_.find(sequence.tokens)) {
-      if (row >= run.begin && row < run.begin + run.rows) return {sequence.sample, before + row - run.begin};
+    for (const Run& run : runs_[s]) {
+      if (row >= run.begin && row < run.begin + run.rows)
+        return {sequences_[s].sample, before + row - run.begin};
       before += run.rows;
     }
   }

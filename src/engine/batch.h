@@ -13,8 +13,9 @@ namespace committee::engine {
 // A chunk of prompts as rows of one tree: where each token lies and what it attends to.
 class Batch {
  public:
-  // `first` is the index of the first of these sequences in the whole call.
-  Batch(std::span<const Sequence> sequences, size_t first);
+  // `first` is the index of the first of these sequences in the whole call. Prefixes are rows of their own in
+  // every prompt unless `share`.
+  Batch(std::span<const Sequence> sequences, size_t first, bool share);
 
   int64_t rows() const { return tree_.rows(); }
   const std::vector<int32_t>& tokens() const { return tree_.tokens(); }  // [rows]
@@ -47,6 +48,7 @@ class Batch {
   std::span<const Sequence> sequences_;
   size_t first_;
   PrefixTree tree_;
+  std::vector<std::vector<Run>> runs_;  // of each sequence
   std::vector<int64_t> positions_, recorded_rows_, last_rows_;
   model::RecordedRows recorded_;
 };

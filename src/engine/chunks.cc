@@ -94,7 +94,8 @@ ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_
   return cost;
 }
 
-size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, size_t begin) {
+size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, size_t begin,
+                 bool share_prefixes) {
   PrefixTree tree;
   size_t used = cost.fixed;
   for (size_t s = begin; s < sequences.size(); ++s) {
@@ -106,7 +107,7 @@ size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, siz
       throw Error("{:.0f} MB of memory are too little: a prompt of {} tokens needs {:.0f} MB",
                   cost.limit / kMegabyte, sequence.tokens.size(), used / kMegabyte);
     }
-    tree.add(sequence.tokens);
+    share_prefixes ? tree.add(sequence.tokens) : void(tree.add_apart(sequence.tokens));
   }
   return sequences.size();
 }

@@ -28,7 +28,8 @@ ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_
 
 // The end of the chunk that begins at `begin`: as many sequences as fit. Throws Error where one alone does
 // not.
-size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, size_t begin);
+size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, size_t begin,
+                 bool share_prefixes);
 
 // Bytes that a process may take here: what the machine has available, or a cgroup's limit where lower.
 size_t available_memory();

@@ -71,8 +71,8 @@ Work Engine::prefill(std::span<const Sequence> sequences, std::span<const Varian
   int64_t done = 0, layer_rows = 0;
   int layers = 1;
   for (size_t begin = 0; begin < sequences.size();) {
-    const size_t end = chunk_end(cost, sequences, begin);
-    const Batch batch(sequences.subspan(begin, end - begin), begin);
+    const size_t end = chunk_end(cost, sequences, begin, state_->share_prefixes);
+    const Batch batch(sequences.subspan(begin, end - begin), begin, state_->share_prefixes);
     Pass pass(state_->decoder, batch, variants, {});
     layers = pass.layers();
     int layer = 0;

@@ -55,7 +55,8 @@ struct Work {
 struct EngineOptions {
   Compute compute = Compute::kF32;
   int threads = 1;
-  size_t memory = 0;  // bytes for everything, weights being read included; 0: what the machine has
+  size_t memory = 0;           // bytes for everything, weights being read included; 0: what the machine has
+  bool share_prefixes = true;  // false: every prompt's rows are computed, to be compared with
 };
 
 // An error that belongs to one sample of the run; its sentence leaves the sample out.

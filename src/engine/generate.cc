@@ -231,9 +231,9 @@ std::vector<std::vector<int32_t>> Engine::generate(std::span<const Sequence> seq
                         if (variant.on_logits && sequences[s].wants_logits) variant.on_logits(s, logits);
                       }};
   for (size_t begin = 0; begin < prompts.size();) {
-    const size_t end = chunk_end(cost, prompts, begin);
+    const size_t end = chunk_end(cost, prompts, begin, state_->share_prefixes);
     const std::span<const Sequence> chunk = std::span<const Sequence>(prompts).subspan(begin, end - begin);
-    const Batch batch(chunk, begin);
+    const Batch batch(chunk, begin, state_->share_prefixes);
     Generation generation(decoder, batch, max_new_tokens, asked);
     const int64_t before = progress.tokens;
     int layer = 0;

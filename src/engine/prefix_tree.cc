@@ -60,6 +60,13 @@ void PrefixTree::add(std::span<const int32_t> tokens) {
   tokens_.insert(tokens_.end(), tokens.begin() + found.tokens, tokens.end());
 }
 
+Run PrefixTree::add_apart(std::span<const int32_t> tokens) {
+  const Run run{static_cast<int>(segments_.size()), rows(), static_cast<int64_t>(tokens.size())};
+  segments_.push_back({-1, run.begin, run.rows, 0});
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  return run;
+}
+
 std::vector<Run> PrefixTree::find(std::span<const int32_t> tokens) const { return match(tokens).runs; }
 
 }  // namespace committee::engine

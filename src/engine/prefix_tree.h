@@ -30,6 +30,8 @@ class PrefixTree {
   // How many rows add() would make.
   int64_t missing(std::span<const int32_t> tokens) const;
   void add(std::span<const int32_t> tokens);
+  // A sequence that shares nothing, and that find() does not see.
+  Run add_apart(std::span<const int32_t> tokens);
 
   int64_t rows() const { return static_cast<int64_t>(tokens_.size()); }
   const std::vector<int32_t>& tokens() const { return tokens_; }  // [rows]

@@ -12,13 +12,15 @@ namespace committee::engine {
 struct Engine::State {
   State(const model::Model& model, const EngineOptions& options)
       : decoder(model, options.compute, options.threads),
-        memory(options.memory ? options.memory : available_memory()) {}
+        memory(options.memory ? options.memory : available_memory()),
+        share_prefixes(options.share_prefixes) {}
 
   // Refuses what cannot be computed, and makes rotations for the longest sequence.
   void check(std::span<const Sequence> sequences, std::span<const Variant> variants, int64_t more_tokens);
 
   Decoder decoder;
   size_t memory;
+  bool share_prefixes;
 };
 
 }  // namespace committee::engine

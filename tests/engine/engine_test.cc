@@ -192,6 +192,9 @@ TEST_P(EngineTest, SharedPrefixesAreOneRowAndChangeNothing) {
     engine.prefill(std::span(sequences).subspan(s, 1), std::span(&variant, 1), {});
   }
   expect_equal(together, apart, 1e-5f);
+  const Result unshared = run(model_, sequences, {.share_prefixes = false});
+  EXPECT_EQ(unshared.work.rows, token_count(sequences));
+  expect_equal(together, unshared, 1e-5f);
 }
 
 // What resuming, merging and sharing work out over processes rest on.
