@@ -12,6 +12,7 @@
 #include "cli/progress.h"
 #include "cli/prompts.h"
 #include "cli/scoring.h"
+#include "cli/verify.h"
 #include "engine/engine.h"
 #include "model/weights.h"
 #include "trace/writer.h"
@@ -126,7 +127,10 @@ void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool
   for (const auto& warning : prompts.warnings) say(flags.terminal, "warning: " + warning);
 
   const engine::Compute compute = chosen_compute(flags.recording.compute);
-  engine::Engine engine(model, {compute, flags.machine.thread_count(), flags.machine.memory_bytes()});
+  check_verify(flags, compute);
+  std::optional<engine::Engine> engine(
+      std::in_place, model,
+      engine::EngineOptions{compute, flags.machine.thread_count(), flags.machine.memory_bytes()});
   trace::Manifest manifest = manifest_of(flags, model, prompts, compute == engine::Compute::kBF16);
   auto rows = max_rows(prompts.sequences, flags.recording);
   const auto writer =
@@ -152,11 +156,11 @@ void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool
   engine::Work work;
   try {
     if (flags.recording.positions == "generated") {
-      const auto generated = engine.generate(pending, flags.recording.max_new_tokens, variant, on_progress);
+      const auto generated = engine->generate(pending, flags.recording.max_new_tokens, variant, on_progress);
       for (const auto& sequence : generated) tokens += static_cast<int64_t>(sequence.size());
       work.rows = work.tokens = tokens;
     } else {
-      work = engine.prefill(pending, std::span(&variant, 1), on_progress);
+      work = engine->prefill(pending, std::span(&variant, 1), on_progress);
     }
   } catch (const engine::SampleError& problem) {
     throw Error(with_sample_name(problem, prompts));
@@ -170,6 +174,8 @@ void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool
       fmt::format("{} prompts, {} tokens ({} computed), {:.1f} s, {:.0f} tokens/s → {}", pending.size(),
                   tokens, work.rows, took.count(), static_cast<double>(tokens) / std::max(took.count(), 1e-9),
                   trace.string()));
+  engine.reset();
+  if (flags.verify > 0) say(flags.terminal, verify(flags, model, prompts, policy, trace));
 }
 
 void add_capture_flags(CLI::App& app, CaptureFlags& flags) {
@@ -182,6 +188,13 @@ void add_capture_flags(CLI::App& app, CaptureFlags& flags) {
   add_seed_flag(app, flags.seed);
 }
 
+void add_verify_flag(CLI::App& app, CaptureFlags& flags) {
+  app.add_option("--verify", flags.verify,
+                 "Compute N prompts once more in float32 and say what BF16 changes (off)")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+}
+
 void add_capture(CLI::App& app, Job& job) {
   struct Flags {
     CaptureFlags capture;
@@ -190,6 +203,7 @@ void add_capture(CLI::App& app, Job& job) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("capture", "Record a model's routing while it reads prompts");
   add_capture_flags(*command, flags->capture);
+  add_verify_flag(*command, flags->capture);
   add_output_flags(*command, flags->output);
   command->callback([flags, &job] {
     job = [flags] {

@@ -15,6 +15,7 @@ struct CaptureFlags {
   MachineFlags machine;
   TerminalFlags terminal;
   uint64_t seed = 0;
+  int64_t verify = 0;  // prompts to compute once more in float32
 };
 
 // Reads every prompt with the model and writes the trace folder. Progress, warnings and a closing line go to
@@ -22,5 +23,6 @@ struct CaptureFlags {
 void capture(const CaptureFlags& flags, const std::filesystem::path& trace, bool resume, bool overwrite);
 
 void add_capture_flags(CLI::App& app, CaptureFlags& flags);
+void add_verify_flag(CLI::App& app, CaptureFlags& flags);
 
 }  // namespace committee::cli

@@ -36,7 +36,11 @@ int run_command_line(int argc, const char* const* argv) {
       "domain, and is that more than chance and arithmetic would give?",
       "committee-audit"};
   command_line = "committee-audit";
-  for (int i = 1; i < argc; ++i) command_line += " " + quoted(argv[i]);
+  for (int i = 1; i < argc; ++i) {
+    // These two change nothing in what is written, and a resumed run is to be equal to one in one go.
+    const std::string word = argv[i];
+    if (word != "--resume" && word != "--overwrite") command_line += " " + quoted(word);
+  }
   app.set_version_flag("--version", std::string("committee-audit ") + kVersion);
   app.require_subcommand(1);
   Job job;

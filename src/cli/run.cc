@@ -63,6 +63,7 @@ void add_run(CLI::App& app, Job& job) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("run", "The main job: capture, audit and report");
   add_capture_flags(*command, flags->capture);
+  add_verify_flag(*command, flags->capture);
   add_output_flags(*command, flags->output);
   add_statistics_flags(*command, flags->statistics);
   command
