@@ -31,6 +31,8 @@ CLI::Validator readable(Parse parse) {
 
 }  // namespace
 
+CLI::Validator readable_size() { return readable(parse_size); }
+
 int MachineFlags::thread_count() const {
   return threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
@@ -59,7 +61,7 @@ void add_machine_flags(CLI::App& app, MachineFlags& flags) {
   app.add_option("--threads", flags.threads, "Threads (all of the machine's)")->check(CLI::Range(1, 4096));
   app.add_option("--memory", flags.memory, "Memory to stay within, as 4G or 800M (what the machine has)")
       ->type_name("SIZE")
-      ->check(readable(parse_size));
+      ->check(readable_size());
 }
 
 void add_output_flags(CLI::App& app, OutputFlags& flags) {

@@ -60,6 +60,9 @@ struct StatisticsFlags {
   int bootstrap = 200, permutations = 200, expert_shuffles = 200;
 };
 
+// What parse_size() takes; a slip is bad usage.
+CLI::Validator readable_size();
+
 void add_machine_flags(CLI::App& app, MachineFlags& flags);
 void add_output_flags(CLI::App& app, OutputFlags& flags);
 void add_terminal_flags(CLI::App& app, TerminalFlags& flags);
