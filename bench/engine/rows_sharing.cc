@@ -73,7 +73,7 @@ struct Counted {
 
 Counted count_rows(const engine::Decoder& decoder, std::span<const Sequence> sequences, size_t memory) {
   const engine::Variant variant;
-  const engine::ChunkCost cost = engine::prefill_cost(decoder, std::span(&variant, 1), memory);
+  const engine::ChunkCost cost = engine::prefill_cost(decoder, std::span(&variant, 1), {memory, 0});
   Counted counted;
   for (size_t begin = 0, end = 0; begin < sequences.size(); begin = end) {
     end = engine::chunk_end(cost, sequences, begin, true);

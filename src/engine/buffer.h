@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/mman.h>
+
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -11,15 +14,17 @@
 namespace committee::engine {
 
 // Uninitialised memory on a cache line's boundary that grows and never shrinks; its old content is lost when
-// it grows.
+// it grows. Large ones ask for huge pages.
 class Bytes {
  public:
   std::byte* reserve(size_t bytes) {
-    if (bytes > capacity_) {
+    if (bytes > capacity()) {
       memory_.reset();
-      capacity_ = (bytes + kLine - 1) / kLine * kLine;
-      memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kLine, capacity_)));
+      const size_t unit = bytes < kHuge ? kLine : kHuge, size = (bytes + unit - 1) / unit * unit;
+      memory_ = {static_cast<std::byte*>(std::aligned_alloc(unit, size)), Free{size}};
       if (!memory_) throw std::bad_alloc();
+      held_ += size;
+      if (unit == kHuge) ::madvise(memory_.get(), size, MADV_HUGEPAGE);
     }
     return memory_.get();
   }
@@ -29,13 +34,23 @@ class Bytes {
   }
   std::byte* data() const { return memory_.get(); }
 
+  // Bytes that all of them hold.
+  static size_t held() { return held_; }
+
  private:
-  static constexpr size_t kLine = 64;
+  static constexpr size_t kLine = 64, kHuge = 2 << 20;
   struct Free {
-    void operator()(std::byte* p) const { std::free(p); }
+    size_t size;
+    void operator()(std::byte* p) const {
+      std::free(p);
+      held_ -= size;
+    }
   };
+
+  size_t capacity() const { return memory_ ? memory_.get_deleter().size : 0; }
+
+  static inline std::atomic<size_t> held_ = 0;
   std::unique_ptr<std::byte, Free> memory_;
-  size_t capacity_ = 0;
 };
 
 // A row-major matrix of float32 or bf16 somewhere in memory, `stride` elements from row to row.

@@ -1,8 +1,10 @@
 #include "engine/chunks.h"
 
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -13,7 +15,7 @@
 namespace committee::engine {
 namespace {
 
-constexpr size_t kProcess = 48 << 20;  // code, tokenizer, prepared products
+constexpr size_t kProcess = 40 << 20;  // code, prepared products, the trees of prefixes
 constexpr size_t kThread = 12 << 20;   // packed weights of products, converted strips, attention blocks
 constexpr double kMegabyte = 1024.0 * 1024.0;
 
@@ -61,28 +63,36 @@ size_t block_bytes(const Decoder& decoder) {
 
 }  // namespace
 
-ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants, size_t limit) {
+ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants, const Budget& budget) {
   const model::ModelConfig& config = decoder.config();
   int slots = config.router.top_k;
   for (const Variant& variant : variants) slots = std::max(slots, variant.policy.top_k.value_or(0));
   ChunkCost cost;
-  cost.limit = limit;
+  cost.limit = budget.limit;
   const WeightBytes weights = weight_bytes(decoder.model);
   // A model that leaves a quarter of the memory free stays in it; of a larger one two layers are there at a
   // time.
-  cost.keeps_weights = weights.all + block_bytes(decoder) <= limit / 4 * 3;
-  cost.fixed = (cost.keeps_weights ? weights.all : 2 * weights.layer) + block_bytes(decoder);
+  cost.keeps_weights = weights.all + block_bytes(decoder) + budget.others <= budget.limit / 4 * 3;
+  cost.fixed = (cost.keeps_weights ? weights.all : 2 * weights.layer) + block_bytes(decoder) + budget.others;
   // Weights that lie in memory gain nothing from more rows; those that are read again for every chunk do.
-  if (cost.keeps_weights) cost.most_rows = 1 << 16;
+  if (cost.keeps_weights) cost.most_rows = 1 << 17;
   cost.per_row = row_bytes(decoder, slots) * static_cast<size_t>(most_lanes(variants, config));
+  // Lists of what to record, and pages of the files that it goes to.
   cost.per_record = sizeof(int32_t) * 3 + 1 + 2 * sizeof(int64_t);
+  for (const Variant& variant : variants) {
+    const size_t top = static_cast<size_t>(variant.policy.top_k.value_or(config.router.top_k));
+    if (variant.sink)
+      cost.per_record +=
+          config.moe_layers.size() * (static_cast<size_t>(config.router.experts) * 4 + top * 6);
+  }
   return cost;
 }
 
-ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_t new_tokens, size_t limit) {
+ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_t new_tokens,
+                          const Budget& budget) {
   const model::ModelConfig& config = decoder.config();
   const model::Attention& attention = config.attention;
-  ChunkCost cost = prefill_cost(decoder, std::span(&variant, 1), limit);
+  ChunkCost cost = prefill_cost(decoder, std::span(&variant, 1), budget);
   const int kept = attention.latent ? attention.latent->kv_rank + attention.latent->rope_dim
                                     : attention.kv_heads * (attention.qk_dim + attention.v_dim);
   cost.per_row +=
@@ -94,15 +104,52 @@ ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_
   return cost;
 }
 
+namespace {
+
+// Where to end a chunk that cannot hold all: the later the better, but what the next sequence shares with the
+// chunk is computed again.
+class Cut {
+ public:
+  // Before `sequence`, which shares `shared` of its rows, after `rows`.
+  void offer(size_t sequence, int64_t shared, int64_t rows) {
+    const double lost = static_cast<double>(shared + kChunk) / static_cast<double>(rows);
+    offers_.push_back({sequence, rows, lost});
+  }
+  // The best of those in the last quarter.
+  size_t best() const {
+    Offer chosen = offers_.back();
+    for (const Offer& offer : offers_) {
+      if (offer.rows >= offers_.back().rows / 4 * 3 && offer.lost < chosen.lost) chosen = offer;
+    }
+    return chosen.sequence;
+  }
+
+ private:
+  static constexpr int64_t kChunk = 64;  // rows that a chunk costs beside its own
+  struct Offer {
+    size_t sequence = 0;
+    int64_t rows = 0;
+    double lost = 0;  // per row
+  };
+  std::vector<Offer> offers_;
+};
+
+}  // namespace
+
 size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, size_t begin,
                  bool share_prefixes) {
   PrefixTree tree;
+  Cut cut;
   size_t used = cost.fixed;
   for (size_t s = begin; s < sequences.size(); ++s) {
     const Sequence& sequence = sequences[s];
-    const size_t rows = static_cast<size_t>(tree.missing(sequence.tokens) + cost.extra_rows);
-    used += rows * cost.per_row + sequence.recorded.size() * cost.per_record + cost.per_sequence;
-    if (s > begin && (used > cost.limit || tree.rows() >= cost.most_rows)) return s;
+    const int64_t missing = tree.missing(sequence.tokens);
+    used += static_cast<size_t>(missing + cost.extra_rows) * cost.per_row +
+            sequence.recorded.size() * cost.per_record + cost.per_sequence;
+    if (s > begin) {
+      cut.offer(s, static_cast<int64_t>(sequence.tokens.size()) - missing, tree.rows());
+      if (used > cost.limit || tree.rows() >= cost.most_rows) return cut.best();
+    }
     if (used > cost.limit) {
       throw Error("{:.0f} MB of memory are too little: a prompt of {} tokens needs {:.0f} MB",
                   cost.limit / kMegabyte, sequence.tokens.size(), used / kMegabyte);
@@ -111,6 +158,40 @@ size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, siz
   }
   return sequences.size();
 }
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// The lowest limit of a group below `root` and of those that hold it; not all groups need be visible here.
+size_t lowest_limit(const fs::path& root, fs::path group, const char* file) {
+  size_t lowest = std::numeric_limits<size_t>::max();
+  for (;; group = group.parent_path()) {
+    size_t limit = 0;
+    if (std::ifstream(root / group.relative_path() / file) >> limit) lowest = std::min(lowest, limit);
+    if (group.relative_path().empty()) return lowest;
+  }
+}
+
+// Of the cgroups of this process, in either version of the kernel's interface ("ID:CONTROLLERS:GROUP").
+size_t cgroup_limit() {
+  size_t lowest = lowest_limit("/sys/fs/cgroup", "/", "memory.max");
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1),
+                      group = line.substr(second + 1);
+    if (controllers.empty()) {
+      lowest = std::min(lowest, lowest_limit("/sys/fs/cgroup", group, "memory.max"));
+    } else if (controllers.find("memory") != std::string::npos) {
+      lowest = std::min(lowest, lowest_limit("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
+    }
+  }
+  return lowest;
+}
+
+}  // namespace
 
 size_t available_memory() {
   struct sysinfo info = {};
@@ -123,9 +204,14 @@ size_t available_memory() {
     if (meminfo >> kilobytes) available = kilobytes * 1024;
     break;
   }
-  std::ifstream cgroup("/sys/fs/cgroup/memory.max");
-  if (size_t limit = 0; cgroup >> limit) available = std::min(available, limit);
-  return available / 10 * 9;
+  return std::min(available, cgroup_limit()) / 10 * 9;
+}
+
+size_t held_by_others() {
+  size_t total = 0, resident = 0, shared = 0;
+  if (!(std::ifstream("/proc/self/statm") >> total >> resident >> shared)) return 0;
+  const size_t own = (resident - shared) * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  return own - std::min(own, Bytes::held());
 }
 
 }  // namespace committee::engine

@@ -10,11 +10,16 @@
 
 namespace committee::engine {
 
+// The memory to stay within, and what of it the rest of the process holds.
+struct Budget {
+  size_t limit = 0, others = 0;
+};
+
 // What a chunk of prompts takes in memory.
 struct ChunkCost {
   size_t limit = 0;
-  size_t fixed = 0;         // weights of two layers, scratch that does not grow with the chunk
-  size_t per_row = 0;       // a row in all lanes
+  size_t fixed = 0;    // what others hold, weights of two layers, scratch that does not grow with the chunk
+  size_t per_row = 0;  // a row in all lanes
   size_t per_record = 0;    // a recorded position
   size_t per_sequence = 0;  // beside its rows
   int64_t extra_rows = 0;   // of each sequence: tokens to be generated
@@ -22,16 +27,22 @@ struct ChunkCost {
   bool keeps_weights = false;  // all of them stay in memory; else two layers are counted in `fixed`
 };
 
-ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants, size_t limit);
+ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants, const Budget& budget);
 // With keys and values of all layers kept for the prompt and `new_tokens` more of every sequence.
-ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_t new_tokens, size_t limit);
+ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_t new_tokens,
+                          const Budget& budget);
 
-// The end of the chunk that begins at `begin`: as many sequences as fit. Throws Error where one alone does
-// not.
+// The end of the chunk that begins at `begin`: as many sequences as fit, or up to a quarter fewer, where the
+// next one shares least with them, as what it shares is computed again. Throws Error where one alone does not
+// fit.
 size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, size_t begin,
                  bool share_prefixes);
 
-// Bytes that a process may take here: what the machine has available, or a cgroup's limit where lower.
+// Bytes that this process may take: what the machine has available, or the limit of a cgroup that it is in
+// where that is lower.
 size_t available_memory();
+
+// Bytes that the process holds outside the engine's buffers and mapped files.
+size_t held_by_others();
 
 }  // namespace committee::engine

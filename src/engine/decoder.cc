@@ -133,6 +133,7 @@ void check_small_tensors(const model::Model& model) {
       if (*tensor && tensor->shape.size() == 1) tensors.push_back(tensor);
     }
   }
+  for (const Tensor* tensor : tensors) model.read_ahead(*tensor);
   for (const Tensor* tensor : tensors) {
     if (!finite(*tensor, 0, elements(*tensor)))
       throw Error("{}: tensor {} holds NaN or Inf", model.folder().string(), tensor->name);

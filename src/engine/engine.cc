@@ -65,7 +65,7 @@ Work Engine::prefill(std::span<const Sequence> sequences, std::span<const Varian
     progress.total_tokens += static_cast<int64_t>(sequence.tokens.size());
   if (variants.empty()) return work;
   work.tokens = progress.total_tokens * static_cast<int64_t>(variants.size());
-  const ChunkCost cost = prefill_cost(state_->decoder, variants, state_->memory);
+  const ChunkCost cost = prefill_cost(state_->decoder, variants, state_->budget());
   state_->decoder.keeps_weights = cost.keeps_weights;
   const auto before = state_->decoder.machine.stopwatch.seconds();
   int64_t done = 0, layer_rows = 0;

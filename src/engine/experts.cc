@@ -12,7 +12,7 @@
 namespace committee::engine {
 namespace {
 
-constexpr int64_t kTileRows = 384;           // of one expert in one task, at most
+constexpr int64_t kTileRows = 256;  // of one expert in one task, at most: oneDNN packs weights anew for more
 constexpr int64_t kWaveBytes = 128LL << 20;  // of outputs that wait to be added
 
 // Products run on a rounded number of rows, so that few distinct shapes are prepared.

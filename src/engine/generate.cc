@@ -224,7 +224,7 @@ std::vector<std::vector<int32_t>> Engine::generate(std::span<const Sequence> seq
     prompts.push_back({sequence.sample, sequence.tokens, {}, {}, true});
     progress.total_tokens += static_cast<int64_t>(sequence.tokens.size()) + max_new_tokens;
   }
-  const ChunkCost cost = generation_cost(decoder, variant, max_new_tokens, state_->memory);
+  const ChunkCost cost = generation_cost(decoder, variant, max_new_tokens, state_->budget());
   decoder.keeps_weights = cost.keeps_weights;
   std::vector<std::vector<int32_t>> made;
   const Variant asked{variant.policy, variant.sink, [&](size_t s, std::span<const float> logits) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -18,8 +19,14 @@ struct Engine::State {
   // Refuses what cannot be computed, and makes rotations for the longest sequence.
   void check(std::span<const Sequence> sequences, std::span<const Variant> variants, int64_t more_tokens);
 
+  // What the process holds beside the engine is counted when a pass begins.
+  Budget budget() {
+    others = std::max(others, held_by_others());
+    return {memory, others};
+  }
+
   Decoder decoder;
-  size_t memory;
+  size_t memory, others = 0;
   bool share_prefixes;
 };
 

@@ -97,6 +97,14 @@ void Model::read_ahead(int layer) const {
   }
 }
 
+void Model::read_ahead(const Tensor& tensor) const {
+  for (const SafetensorsFile& file : state_->checkpoint.files()) {
+    const std::span<const std::byte> bytes = file.file().bytes();
+    if (tensor.data >= bytes.data() && tensor.data < bytes.data() + bytes.size())
+      file.file().will_need(static_cast<size_t>(tensor.data - bytes.data()), tensor.bytes);
+  }
+}
+
 void Model::drop(int layer) const {
   for (const FileRange& range : state_->bound.layers.at(static_cast<size_t>(layer))) {
     state_->checkpoint.files()[range.file].file().dont_need(range.offset, range.bytes);

@@ -66,6 +66,8 @@ class Model {
   void read_ahead(int layer) const;
   void drop(int layer) const;
   size_t layer_bytes(int layer) const;
+  // The same of one tensor: without it, touching it reads megabytes around it.
+  void read_ahead(const Tensor& tensor) const;
 
   // Of config.json, every tensor's name, dtype and shape, and some of the tensors' bytes: 16 hex digits that
   // do not depend on the folder's name or the sharding. Computed at the first call, which reads a page or so

@@ -378,15 +378,17 @@ TEST_F(RefusalTest, MemoryIsDividedIntoChunksOrRefused) {
   const auto model = model::Model::open(checkpoint.folder());
   std::vector<Sequence> sequences;
   Random random(2);
-  for (int s = 0; s < 4; ++s) {
+  for (int s = 0; s < 8; ++s) {
     sequences.push_back({s, std::vector<int32_t>(2000), {}, {0, 1999}, true});
     for (int32_t& token : sequences.back().tokens) token = static_cast<int32_t>(random.below(101));
   }
+  const Result whole = run(model, sequences);
   const std::string sentence = refusal([&] { run(model, sequences, {.memory = 1 << 20}); }, -1);
   EXPECT_TRUE(sentence.starts_with("1 MB of memory are too little: a prompt of 2000 tokens needs "))
       << sentence;
   const size_t needed = std::stoul(sentence.substr(sentence.rfind("needs ") + 6));
-  const Result whole = run(model, sequences), small = run(model, sequences, {.memory = (needed + 1) << 20});
+  // What the process holds elsewhere is counted too, and may have grown a little since.
+  const Result small = run(model, sequences, {.memory = (needed + 8) << 20});
   EXPECT_EQ(whole.work.chunks, 1);
   EXPECT_GT(small.work.chunks, 1);
   expect_equal(whole, small, 1e-5f);
