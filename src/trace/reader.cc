@@ -173,6 +173,7 @@ struct Trace::State {
   int64_t rows = 0;
 
   const Shard& shard(int64_t index) const { return shards.at(static_cast<size_t>(index)); }
+  RowBlock ids(int64_t shard_index, int64_t first, int64_t count) const;  // labels and topk_id, unchecked
   void check_values(const RowBlock& block, int64_t shard_index, int64_t first) const;
 };
 
@@ -240,18 +241,30 @@ int64_t Trace::shard_rows(int64_t shard) const { return state_->shard(shard).row
 int64_t Trace::first_sample(int64_t shard) const { return state_->shard(shard).first_sample; }
 std::span<const int32_t> Trace::sample_rows() const { return state_->sample_rows; }
 
-RowBlock Trace::read(int64_t shard, int64_t first, int64_t count, Scratch& scratch) const {
-  const auto& from = state_->shard(shard);
+RowBlock Trace::State::ids(int64_t shard_index, int64_t first, int64_t count) const {
+  const auto& from = shard(shard_index);
   if (first < 0 || count < 0 || first > from.rows - count) {
     throw Error("{}: rows {}..{} are outside its {}", from.file.path().string(), first, first + count,
                 from.rows);
   }
-  const auto& shape = state_->shape;
   RowBlock block = from.labels(first, count);
-  block.probs = floats(from.probs, first, count, shape.layers * shape.experts, shape.dtype, scratch.probs);
   block.topk_id = values<uint16_t>(from.ids, first, count, shape.layers * shape.top_k);
+  return block;
+}
+
+RowBlock Trace::read(int64_t shard, int64_t first, int64_t count, Scratch& scratch) const {
+  RowBlock block = state_->ids(shard, first, count);
+  const auto& from = state_->shard(shard);
+  const auto& shape = state_->shape;
+  block.probs = floats(from.probs, first, count, shape.layers * shape.experts, shape.dtype, scratch.probs);
   block.topk_weight =
       floats(from.weights, first, count, shape.layers * shape.top_k, shape.dtype, scratch.weights);
+  state_->check_values(block, shard, first);
+  return block;
+}
+
+RowBlock Trace::executed(int64_t shard, int64_t first, int64_t count) const {
+  RowBlock block = state_->ids(shard, first, count);
   state_->check_values(block, shard, first);
   return block;
 }

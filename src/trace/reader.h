@@ -47,6 +47,9 @@ class Trace {
   };
   RowBlock read(int64_t shard, int64_t first, int64_t count, Scratch& scratch) const;
 
+  // The same without probs and topk_weight, whose pages are not touched.
+  RowBlock executed(int64_t shard, int64_t first, int64_t count) const;
+
   // sample, position, token and content of all rows of a shard, the rest empty: touches no other column.
   RowBlock labels(int64_t shard) const;
 

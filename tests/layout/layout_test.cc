@@ -28,8 +28,9 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"engine", {"model"}},
     {"trace", {"model"}},
     {"audit", {"trace"}},
-    {"report", {"audit"}},
-    {"cli", {"dataset", "tokenizer", "model", "engine", "trace", "audit", "report"}},
+    {"roles", {"trace", "audit"}},
+    {"report", {"trace", "audit", "roles"}},
+    {"cli", {"dataset", "tokenizer", "model", "engine", "trace", "audit", "roles", "report"}},
 };
 
 // Of `model`, the trace sees the file format and the records only: an audit needs no weights.
