@@ -16,6 +16,7 @@ void add_import(CLI::App& app, Job& job);
 void add_audit(CLI::App& app, Job& job);
 void add_sweep(CLI::App& app, Job& job);
 void add_roles(CLI::App& app, Job& job);
+void add_balance(CLI::App& app, Job& job);
 void add_compare(CLI::App& app, Job& job);
 void add_export(CLI::App& app, Job& job);
 void add_merge(CLI::App& app, Job& job);

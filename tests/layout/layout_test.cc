@@ -29,8 +29,9 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"trace", {"model"}},
     {"audit", {"trace"}},
     {"roles", {"trace", "audit"}},
-    {"report", {"trace", "audit", "roles"}},
-    {"cli", {"dataset", "tokenizer", "model", "engine", "trace", "audit", "roles", "report"}},
+    {"balance", {"trace", "audit"}},
+    {"report", {"trace", "audit", "roles", "balance"}},
+    {"cli", {"dataset", "tokenizer", "model", "engine", "trace", "audit", "roles", "balance", "report"}},
 };
 
 // Of `model`, the trace sees the file format and the records only: an audit needs no weights.
