@@ -138,6 +138,7 @@ void annotate_bootstrap(LayerResult& layer, const ReplicateTable& table, ThreadP
   };
   for (int i = 0; i < kScalars; ++i) {
     const auto scalar = static_cast<Scalar>(i);
+    if (scalar == kR2Nested) continue;  // has a scheme of its own
     set(figure_of(layer, scalar), column(table.scalars, scalar), Tail::kBoth);
   }
   for_each_cell(layer, table, pool, set);
@@ -162,6 +163,10 @@ void annotate_permuted(LayerResult& layer, const ReplicateTable& table, ThreadPo
 void annotate_nested(LayerResult& layer, const ReplicateTable& table) {
   layer.r2_nested.permuted =
       permuted_of(layer.r2_nested.value, column(table.scalars, kR2Nested), Tail::kUpper);
+}
+
+void annotate_nested_bootstrap(LayerResult& layer, const ReplicateTable& table) {
+  if (layer.r2_nested.value) layer.r2_nested.bootstrap = interval_of(column(table.scalars, kR2Nested));
 }
 
 void annotate_summaries(AuditResult& result, const std::vector<std::vector<Scalars>>& bootstrap,

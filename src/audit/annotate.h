@@ -12,6 +12,7 @@ namespace committee::audit {
 void annotate_bootstrap(LayerResult& layer, const ReplicateTable& table, ThreadPool& pool);
 void annotate_permuted(LayerResult& layer, const ReplicateTable& table, ThreadPool& pool);
 void annotate_nested(LayerResult& layer, const ReplicateTable& table);
+void annotate_nested_bootstrap(LayerResult& layer, const ReplicateTable& table);
 
 // Mean Jaccard similarity over all pairs of sets (ids ascending or not); two empty sets agree. 1 for fewer
 // than two.

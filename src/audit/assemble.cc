@@ -6,29 +6,10 @@
 #include <utility>
 
 #include "audit/concentration.h"
-#include "audit/sharing.h"
+#include "audit/floors.h"
 
 namespace committee::audit {
 namespace {
-
-void add_floors(LayerResult& layer, const Rules& rules, int domains) {
-  const auto members = static_cast<double>(layer.committee.size());
-  const auto experts = static_cast<double>(rules.experts), k = static_cast<double>(rules.k);
-  if (!layer.core.empty()) layer.size.floor = expected_front(static_cast<int64_t>(layer.core.size()));
-  if (members > 0) {
-    layer.coverage_full.floor = members / experts;
-    layer.coverage_topk.floor = std::min(1.0, members / k);
-    if (layer.ratio_full.value) layer.ratio_full.floor = 1;
-    if (members < k) layer.ratio_topk.floor = (experts - members) / (k - members);
-  }
-  if (domains > 1) {
-    layer.chance = chance_jaccard(rules.experts, rules.k);
-    layer.jaccard_mean.floor = layer.chance;
-    for (DomainPair& pair : layer.pairs) pair.jaccard.floor = layer.chance;
-  }
-  layer.gini_full.floor = 0;
-  layer.gini_topk.floor = 1 - *layer.used_experts.value / experts;
-}
 
 void add_experts(LayerResult& layer, const LayerFigures& figures) {
   const auto domains = static_cast<int64_t>(layer.specific_domains.size());
@@ -128,7 +109,7 @@ std::optional<Tail> tail_of(Scalar scalar) {
 }
 
 LayerResult assemble_layer(int layer_id, const LayerObservation& observed, const Rules& rules,
-                           std::vector<int> specific, int domains) {
+                           std::vector<int> specific, const Grouping& grouping) {
   LayerFigures figures = layer_figures(observed.contributions, rules, specific);
   Scalars& s = figures.scalars;
   s[kRoutingEntropy] = observed.routing_entropy;
@@ -151,6 +132,7 @@ LayerResult assemble_layer(int layer_id, const LayerObservation& observed, const
   layer.contributions.resize(observed.contributions.size());
   for (size_t i = 0; i < layer.contributions.size(); ++i)
     layer.contributions[i].value = observed.contributions[i];
+  const int domains = static_cast<int>(grouping.domains.size());
   size_t pair = 0;
   for (int a = 0; a < domains; ++a) {
     for (int b = a + 1; b < domains; ++b) layer.pairs.push_back({a, b, {.value = figures.pairs[pair++]}});
@@ -158,7 +140,7 @@ LayerResult assemble_layer(int layer_id, const LayerObservation& observed, const
   layer.lorenz = lorenz(figures.global);
   for (double value : observed.silhouette) layer.silhouette.push_back({.value = defined(value)});
   add_experts(layer, figures);
-  add_floors(layer, rules, domains);
+  add_floors(layer, observed, rules, grouping);
   return layer;
 }
 

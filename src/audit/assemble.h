@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "audit/grouping.h"
 #include "audit/layer_figures.h"
 #include "audit/observe.h"
 #include "audit/result.h"
@@ -13,7 +14,7 @@ std::optional<double> defined(double value);
 
 // The observed values and floors of one layer. `specific` as layer_figures takes it.
 LayerResult assemble_layer(int layer_id, const LayerObservation& observed, const Rules& rules,
-                           std::vector<int> specific, int domains);
+                           std::vector<int> specific, const Grouping& grouping);
 
 // The figure of a LayerResult that a scalar is the value of.
 Figure& figure_of(LayerResult& layer, Scalar scalar);

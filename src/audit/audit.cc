@@ -60,10 +60,9 @@ AuditResult audit(const trace::Trace& trace, const AuditOptions& options) {
   result.rows = reader.rows();
   result.domains = grouping.domains;
   for (const auto& group : grouping.groups) result.nested.push_back(group.name);
-  const int domains = static_cast<int>(grouping.domains.size());
   for (int l = 0; l < reader.layers(); ++l) {
     result.layers.push_back(assemble_layer(result.model.moe_layers[l], observations[l], rules,
-                                           specific_domains(observations[l], options), domains));
+                                           specific_domains(observations[l], options), grouping));
   }
   add_summaries(result);
   resample(result, reader, grouping, rules, pool);

@@ -46,12 +46,13 @@ double variance_explained(std::span<const double> sums, std::span<const int64_t>
   return std::max(0.0, (squares.groups - squares.all) / total);
 }
 
-double nested_variance(std::span<const double> sums, std::span<const int64_t> counts,
-                       std::span<const int> domain_of, int domains, int experts) {
-  if (counts.size() <= static_cast<size_t>(domains)) return kUndefined;
+NestedVariance nested_variance(std::span<const double> sums, std::span<const int64_t> counts,
+                               std::span<const int> domain_of, int domains, int experts) {
+  if (counts.size() <= static_cast<size_t>(domains)) return {kUndefined, kUndefined};
   std::vector<double> domain_sums(static_cast<size_t>(domains) * experts);
-  std::vector<int64_t> domain_counts(domains);
+  std::vector<int64_t> domain_counts(domains), domain_groups(domains);
   for (size_t g = 0; g < counts.size(); ++g) {
+    ++domain_groups[domain_of[g]];
     domain_counts[domain_of[g]] += counts[g];
     for (int e = 0; e < experts; ++e) {
       domain_sums[static_cast<size_t>(domain_of[g]) * experts + e] += sums[g * experts + e];
@@ -60,8 +61,15 @@ double nested_variance(std::span<const double> sums, std::span<const int64_t> co
   const Squares groups = squares_of(sums, counts, experts);
   const Squares within = squares_of(domain_sums, domain_counts, experts);
   const double total = groups.vectors - groups.all;
-  if (!(total > kSameDirection * groups.vectors)) return kUndefined;
-  return std::max(0.0, (groups.groups - within.groups) / total);
+  if (!(total > kSameDirection * groups.vectors)) return {kUndefined, kUndefined};
+  double chance = 0;
+  for (int t = 0; t < domains; ++t) {
+    if (domain_counts[t] < 2) continue;
+    const auto count = static_cast<double>(domain_counts[t]);
+    const auto sum = std::span(domain_sums).subspan(static_cast<size_t>(t) * experts, experts);
+    chance += (count - squared_norm(sum) / count) * static_cast<double>(domain_groups[t] - 1) / (count - 1);
+  }
+  return {std::max(0.0, (groups.groups - within.groups) / total), chance / total};
 }
 
 double silhouette(std::span<const double> dots, std::span<const int64_t> counts, int own) {

@@ -16,6 +16,8 @@ std::optional<std::string> column_of(const trace::SampleInfo& sample, const std:
   }
   if (column == "domain") return sample.domain;
   if (column == "subject" && !sample.subject.empty()) return sample.subject;
+  if (column == "outcome" && !sample.outcome.empty()) return sample.outcome;
+  if (column == "answer" && sample.answer) return fmt::format("{}", *sample.answer);
   return std::nullopt;
 }
 
@@ -35,16 +37,26 @@ std::string domain_of(const trace::SampleInfo& sample, const AuditOptions& optio
   return found->second;
 }
 
-void add_groups(Grouping& grouping, const SampleReader& reader, const std::string& column) {
+void add_groups(Grouping& grouping, const SampleReader& reader, const AuditOptions& options) {
+  const std::string& column = options.nested;
+  const std::string trace = reader.trace().folder().string();
   std::vector<std::pair<int32_t, std::string>> keys;
   std::map<std::pair<int32_t, std::string>, int32_t> ids;
   for (int64_t i = 0; i < reader.size(); ++i) {
     const auto value = column_of(reader.trace().samples()[reader.id(i)], column);
+    if (!value && options.nested_asked) {
+      throw Error("{}: sample \"{}\" has no column \"{}\" to nest in domains", trace,
+                  reader.trace().samples()[reader.id(i)].id, column);
+    }
     if (!value) return;
     keys.emplace_back(grouping.domain_of[i], *value);
     ids.emplace(keys.back(), 0);
   }
-  if (ids.size() <= grouping.domains.size() || static_cast<int64_t>(ids.size()) * 2 > reader.size()) return;
+  if (ids.size() <= grouping.domains.size() || static_cast<int64_t>(ids.size()) * 2 > reader.size()) {
+    if (!options.nested_asked) return;
+    throw Error("{}: --nested {}: {} groups in {} domains and {} samples tell no two levels apart", trace,
+                column, ids.size(), grouping.domains.size(), reader.size());
+  }
   for (auto& [key, id] : ids) {
     id = static_cast<int32_t>(grouping.groups.size());
     grouping.groups.push_back({key.second, key.first, 0});
@@ -94,7 +106,7 @@ Grouping group_samples(const SampleReader& reader, const AuditOptions& options) 
     }
   }
   if (grouping.domains.empty()) throw Error("{}: the trace has no samples", trace);
-  if (!options.nested.empty()) add_groups(grouping, reader, options.nested);
+  if (!options.nested.empty()) add_groups(grouping, reader, options);
   return grouping;
 }
 

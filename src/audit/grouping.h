@@ -28,6 +28,7 @@ struct Grouping {
   std::vector<int64_t> group_counts() const;
 };
 
+// A column is one of samples.jsonl's group columns, or domain, subject, outcome or answer.
 // Throws Error for a column that a sample lacks, a subject that the domain map lacks, and a domain none of
 // whose samples has an audited row.
 Grouping group_samples(const SampleReader& reader, const AuditOptions& options);

@@ -113,11 +113,12 @@ class Observer {
                                    : kUndefined;
     observed.load = load_of(sums.slots);
     observed.slots = sums.slots;
+    observed.executed = reader_.trace().manifest().model.top_k;
     observed.worst_sum = sums.worst_sum;
     observed.largest_ratio = sums.largest_ratio;
     observed.alignment = kUndefined;
     observed.silhouette.assign(domains_, kUndefined);
-    observed.r2 = observed.r2_nested = kUndefined;
+    observed.r2 = observed.r2_nested = observed.r2_nested_floor = kUndefined;
     if (!sums.zero_vector) observed.alignment = alignment(sums);
     if (sums.zero_vector || domains_ < 2) return observed;
     const int experts = static_cast<int>(experts_);
@@ -126,8 +127,10 @@ class Observer {
     }
     observed.r2 = variance_explained(sums_by_domain(sums), counts_, experts);
     if (!grouping_.groups.empty()) {
-      observed.r2_nested = nested_variance(sums.units, grouping_.group_counts(), group_domains(),
-                                           static_cast<int>(domains_), experts);
+      const NestedVariance nested = nested_variance(sums.units, grouping_.group_counts(), group_domains(),
+                                                    static_cast<int>(domains_), experts);
+      observed.r2_nested = nested.explained;
+      observed.r2_nested_floor = nested.chance;
     }
     return observed;
   }

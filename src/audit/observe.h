@@ -17,6 +17,8 @@ struct LayerObservation {
   Load load;
   std::vector<double> silhouette;  // [T] S(τ)
   double r2, r2_nested;
+  double r2_nested_floor;  // its expected value when the finer labels are shuffled inside each domain
+  int executed;            // experts a token executes
 
   // Evidence for warnings.
   std::vector<double> slots;  // [E] executed slots

@@ -26,6 +26,7 @@ struct AuditOptions {
   std::map<std::string, std::string>
       domain_of{};                 // subject (else recorded domain) → domain; empty: as recorded
   std::string nested = "subject";  // column of the finer level of variance; empty: none
+  bool nested_asked = false;  // refuse a column that says nothing inside domains, rather than leave it out
 
   int bootstrap = 200, permutations = 200, expert_shuffles = 200;  // replicates; 0 switches one off
   int silhouette_replicates = 200;  // the most replicates that recompute silhouettes, the costliest figure

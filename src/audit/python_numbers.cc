@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -19,7 +20,10 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
+// inf and nan. Nearly every cell is an ordinary number, which its first character tells.
 std::optional<double> parse_special(std::string_view text) {
+  const size_t first = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
+  if (first < text.size() && (is_digit(text[first]) || text[first] == '.')) return std::nullopt;
   std::string lower(text);
   for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
   double sign = 1;
@@ -33,7 +37,13 @@ std::optional<double> parse_special(std::string_view text) {
 }
 
 double scaled(double number, int exponent) {
-  auto power = [](int n) { return std::strtod(fmt::format("1e{}", n).c_str(), nullptr); };
+  static const auto kPowers = [] {
+    std::array<double, 309> powers{};
+    for (size_t n = 0; n < powers.size(); ++n)
+      powers[n] = std::strtod(fmt::format("1e{}", n).c_str(), nullptr);
+    return powers;
+  }();
+  auto power = [](int n) { return kPowers[static_cast<size_t>(n)]; };
   if (exponent > 308) return number == 0 ? 0 : std::copysign(HUGE_VAL, number);
   if (exponent > 0) return number * power(exponent);
   if (exponent < -616) return 0;

@@ -1,9 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
-#include <set>
-#include <tuple>
+#include <span>
 
 #include "audit/python_numbers.h"
 #include "audit/reference.h"
@@ -84,7 +82,8 @@ struct Aggregated {
   double weight = 0, rank = std::numeric_limits<double>::infinity();
 };
 
-double aggregate(std::vector<double> values, AggWeight how) {
+// `values` are reordered.
+double aggregate(std::vector<double>& values, AggWeight how) {
   const auto count = static_cast<double>(values.size());
   if (how == AggWeight::kMean) return python::kahan_sum(values) / count;
   if (how == AggWeight::kSum) return python::kahan_sum(values);
@@ -93,59 +92,90 @@ double aggregate(std::vector<double> values, AggWeight how) {
   return values.size() % 2 == 1 ? values[half] : (values[half] + values[half - 1]) / 2;
 }
 
-using Group = std::pair<int64_t, std::string>;  // layer, domain
-struct Listing {
-  std::vector<double> weights, ranks;
-};
-using Listings = std::map<Group, std::map<int64_t, Listing>>;
+// A row of the long layout; `domain` points to its cell.
+struct Entry {
+  int64_t layer = 0, expert = 0;
+  const std::string* domain = nullptr;
+  double weight = 0, rank = 0;
 
-int largest_group(const Listings& listings) {
-  size_t most = 0;
-  for (const auto& [group, experts] : listings) most = std::max(most, experts.size());
-  return static_cast<int>(most);
+  bool same_group(const Entry& other) const { return layer == other.layer && *domain == *other.domain; }
+};
+
+// By layer, domain and expert, rows of one expert in their order.
+void sort_entries(std::vector<Entry>& entries) {
+  const auto before = [](const Entry& a, const Entry& b) {
+    if (a.layer != b.layer) return a.layer < b.layer;
+    if (const int order = a.domain->compare(*b.domain); order != 0) return order < 0;
+    return a.expert < b.expert;
+  };
+  if (!std::is_sorted(entries.begin(), entries.end(), before)) {
+    std::stable_sort(entries.begin(), entries.end(), before);
+  }
 }
 
-ReferenceTable best_of(const Listings& listings, int k, AggWeight how) {
-  ReferenceTable result;
-  for (const auto& [group, experts] : listings) {
-    std::vector<Aggregated> sorted;
-    for (const auto& [expert, listing] : experts) {
-      sorted.push_back({expert, aggregate(listing.weights, how)});
-      if (!listing.ranks.empty()) sorted.back().rank = aggregate(listing.ranks, AggWeight::kMean);
+// The experts of one layer and domain, best first.
+std::vector<Aggregated> aggregate_group(std::span<const Entry> group, AggWeight how, bool ranked) {
+  std::vector<Aggregated> experts;
+  std::vector<double> weights, ranks;
+  for (size_t begin = 0, end = 0; begin < group.size(); begin = end) {
+    weights.clear();
+    ranks.clear();
+    for (; end < group.size() && group[end].expert == group[begin].expert; ++end) {
+      weights.push_back(group[end].weight);
+      ranks.push_back(group[end].rank);
     }
-    std::stable_sort(sorted.begin(), sorted.end(), [](const Aggregated& a, const Aggregated& b) {
-      return a.weight != b.weight ? a.weight > b.weight : a.rank < b.rank;
-    });
-    ReferenceTable::Row row{group.first, group.second, {}, {}};
-    const auto listed = std::min(sorted.size(), static_cast<size_t>(k));
-    for (size_t i = 0; i < listed; ++i) {
-      row.ids.push_back(sorted[i].expert);
-      row.values.push_back(sorted[i].weight);
-    }
-    row.ids.resize(k, -1);
-    row.values.resize(k, 0.0);
-    result.rows.push_back(std::move(row));
+    experts.push_back({group[begin].expert, aggregate(weights, how)});
+    if (ranked) experts.back().rank = aggregate(ranks, AggWeight::kMean);
   }
-  return result;
+  std::stable_sort(experts.begin(), experts.end(), [](const Aggregated& a, const Aggregated& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.rank < b.rank;
+  });
+  return experts;
 }
 
 ReferenceTable read_long(const Spreadsheet& table, const ReferenceOptions& options) {
   const int layer = table.column("layer"), domain = table.column("domain"),
             expert = table.column("expert_idx"), weight = table.column("expert_weight"),
             rank = table.column("topk_rank");
-  Listings listings;
+  std::vector<Entry> entries;
+  entries.reserve(table.rows.size());
   int64_t last_rank = -1;
   for (const auto& row : table.rows) {
-    Listing& listing = listings[{integer(table, row, layer), row.cells[domain]}][integer(table, row, expert)];
-    listing.weights.push_back(number(table, row, weight));
+    entries.push_back({.layer = integer(table, row, layer),
+                       .expert = integer(table, row, expert),
+                       .domain = &row.cells[domain],
+                       .weight = number(table, row, weight)});
     if (rank < 0) continue;
-    listing.ranks.push_back(static_cast<double>(integer(table, row, rank)));
-    last_rank = std::max(last_rank, integer(table, row, rank));
+    const int64_t place = integer(table, row, rank);
+    entries.back().rank = static_cast<double>(place);
+    last_rank = std::max(last_rank, place);
   }
-  const int64_t k = options.k ? *options.k : rank >= 0 ? last_rank + 1 : largest_group(listings);
+  sort_entries(entries);
+
+  std::vector<std::vector<Aggregated>> groups;
+  ReferenceTable result;
+  size_t largest = 0;
+  for (size_t begin = 0, end = 0; begin < entries.size(); begin = end) {
+    while (end < entries.size() && entries[end].same_group(entries[begin])) ++end;
+    groups.push_back(
+        aggregate_group(std::span(entries).subspan(begin, end - begin), options.agg_weight, rank >= 0));
+    largest = std::max(largest, groups.back().size());
+    result.rows.push_back({entries[begin].layer, *entries[begin].domain, {}, {}});
+  }
+  const int64_t k = options.k ? *options.k : rank >= 0 ? last_rank + 1 : static_cast<int64_t>(largest);
   // Lists are padded to k: a bound against tables that ask for gigabytes of padding.
   if (k < 1 || k > 65536) throw Error("{}: k is {}, must be 1 to 65536", table.name, k);
-  return best_of(listings, static_cast<int>(k), options.agg_weight);
+  for (size_t i = 0; i < groups.size(); ++i) {
+    auto& [at, name, ids, values] = result.rows[i];
+    groups[i].resize(std::min(groups[i].size(), static_cast<size_t>(k)));
+    for (const Aggregated& best : groups[i]) {
+      ids.push_back(best.expert);
+      values.push_back(best.weight);
+    }
+    ids.resize(static_cast<size_t>(k), -1);
+    values.resize(static_cast<size_t>(k), 0.0);
+  }
+  return result;
 }
 
 }  // namespace

@@ -83,7 +83,9 @@ class Replicator {
 
  private:
   bool bootstrap() const { return plan_.scheme() == Scheme::kBootstrap; }
-  bool nested() const { return plan_.scheme() == Scheme::kNested; }
+  bool nested() const {
+    return plan_.scheme() == Scheme::kNested || plan_.scheme() == Scheme::kNestedBootstrap;
+  }
   void put(std::vector<float>& cells, size_t index, int replicate, double value) const {
     cells[index * table_.replicates + replicate] = static_cast<float>(value);
   }

@@ -42,8 +42,8 @@ struct ReplicateTable {
   }
 };
 
-// `silhouettes`: how many of the replicates recompute them. `specific` as layer_figures takes it. Under
-// kNested only kR2Nested is computed.
+// `silhouettes`: how many of the replicates recompute them. `specific` as layer_figures takes it. Under the
+// nested schemes only kR2Nested is computed.
 struct ReplicateRequest {
   Rules rules;
   std::vector<int> specific;

@@ -34,7 +34,9 @@ class Resampler {
     };
     bootstrap_ = draws(Scheme::kBootstrap, options_.bootstrap);
     permutation_ = draws(Scheme::kPermutation, grouping.domains.size() > 1 ? options_.permutations : 0);
-    nested_ = draws(Scheme::kNested, grouping.groups.empty() || !permutation_ ? 0 : options_.permutations);
+    const bool nested = !grouping.groups.empty() && grouping.domains.size() > 1;
+    nested_ = draws(Scheme::kNested, nested ? options_.permutations : 0);
+    nested_bootstrap_ = draws(Scheme::kNestedBootstrap, nested ? options_.bootstrap : 0);
   }
 
   void run() {
@@ -52,7 +54,7 @@ class Resampler {
     const int64_t kinds = wanted_.routing + wanted_.executed + wanted_.slots;
     const int64_t vectors = std::max<int64_t>(1, reader_.size() * reader_.experts() * 4);
     // One layer is packed four times over beside the vectors; the draws have their own eighths.
-    const int64_t left = options_.memory - options_.memory * 3 / 8 - 4 * vectors;
+    const int64_t left = options_.memory - options_.memory / 2 - 4 * vectors;
     return static_cast<int>(std::clamp<int64_t>(left / (vectors * kinds), 1, reader_.layers()));
   }
 
@@ -72,6 +74,9 @@ class Resampler {
         permuted_scalars_.push_back(std::move(table.scalars));
       }
       if (nested_) annotate_nested(layer, replicate(pack, *nested_, grouping_, request, pool_));
+      if (nested_bootstrap_) {
+        annotate_nested_bootstrap(layer, replicate(pack, *nested_bootstrap_, grouping_, request, pool_));
+      }
     }
     if (options_.expert_shuffles > 0) shuffle(vectors, index);
   }
@@ -99,7 +104,7 @@ class Resampler {
   Rules rules_;
   ThreadPool& pool_;
   Wanted wanted_;
-  std::optional<Draws> bootstrap_, permutation_, nested_;
+  std::optional<Draws> bootstrap_, permutation_, nested_, nested_bootstrap_;
   std::vector<std::vector<Scalars>> bootstrap_scalars_, permuted_scalars_;  // [L][R]
 };
 

@@ -6,14 +6,19 @@
 #include "base/random.h"
 
 namespace committee::audit {
+namespace {
+
+bool is_nested(Scheme scheme) { return scheme == Scheme::kNested || scheme == Scheme::kNestedBootstrap; }
+
+}  // namespace
 
 ResamplePlan::ResamplePlan(const Grouping& grouping, Scheme scheme, int replicates, uint64_t seed)
     : scheme_(scheme),
       replicates_(replicates),
       seed_(seed),
-      labels_(scheme == Scheme::kNested ? grouping.group_of : grouping.domain_of),
+      labels_(is_nested(scheme) ? grouping.group_of : grouping.domain_of),
       starts_{0} {
-  const auto counts = scheme == Scheme::kNested ? grouping.group_counts() : grouping.domain_counts();
+  const auto counts = is_nested(scheme) ? grouping.group_counts() : grouping.domain_counts();
   for (const int64_t count : counts) starts_.push_back(starts_.back() + count);
   members_.resize(labels_.size());
   std::vector<int64_t> next(starts_.begin(), starts_.end() - 1);
@@ -36,7 +41,7 @@ void ResamplePlan::draw(int first, int count, std::span<int32_t> rows, ThreadPoo
 
 void ResamplePlan::draw_one(int replicate, std::span<int32_t> rows) const {
   Random random(seed_, static_cast<uint64_t>(scheme_) << 32 | static_cast<uint64_t>(replicate));
-  if (scheme_ == Scheme::kBootstrap) {
+  if (scheme_ == Scheme::kBootstrap || scheme_ == Scheme::kNestedBootstrap) {
     std::vector<int32_t> times(labels_.size());
     for (int s = 0; s < segments(); ++s) {
       const auto size = static_cast<uint64_t>(starts_[s + 1] - starts_[s]);

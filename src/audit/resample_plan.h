@@ -11,13 +11,14 @@ namespace committee::audit {
 
 // What a replicate does with the samples (METHOD 9 and 10).
 enum class Scheme : uint8_t {
-  kBootstrap,    // draws with replacement inside each domain
-  kPermutation,  // shuffles the domain labels, counts kept
-  kNested,       // shuffles the finer groups' labels inside each domain
+  kBootstrap,        // draws with replacement inside each domain
+  kPermutation,      // shuffles the domain labels, counts kept
+  kNested,           // shuffles the finer groups' labels inside each domain
+  kNestedBootstrap,  // draws with replacement inside each finer group
 };
 
 // The draws of one scheme: replicate r gives a list of all N sample indices, cut into segments (domains, or
-// groups under kNested), ascending inside each. Depends on the seed alone.
+// groups under the nested schemes), ascending inside each. Depends on the seed alone.
 class ResamplePlan {
  public:
   ResamplePlan(const Grouping& grouping, Scheme scheme, int replicates, uint64_t seed);

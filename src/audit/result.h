@@ -41,9 +41,10 @@ struct Domain {
 };
 
 struct ExpertFigures {
-  Figure contribution;             // c̄, mean over domains
-  Figure presence;                 // share of domains whose top k holds it
-  Figure avg_rank, rank_variance;  // over domains, rank k+1 outside the top k
+  Figure contribution;  // c̄, mean over domains
+  Figure presence;      // share of domains whose top k holds it
+  Figure avg_rank,
+      rank_variance;  // over domains, rank k+1 outside the top k; floors: of equal or random experts
   bool candidate = false, in_committee = false;
   std::optional<double> inclusion, core_inclusion;  // share of bootstrap committees (cores) that hold it
 };
@@ -77,30 +78,32 @@ struct LayerResult {
   bool by_fallback = false;                // no candidate: `committee` has the experts of maximal presence
   std::vector<int> specific_domains;       // those that made the committee (all without min_specificity)
   Figure size;                             // floor: H_n, the expected front of n = core_size random points
-  Figure core_size;
-  Figure avg_rank, rank_variance;       // means over members
-  Figure coverage_full, coverage_topk;  // floors: |C|/E, |C|/k
-  Figure excess_topk;                   // coverage_topk less its floor, of each replicate's own committee
-  Figure ratio_full, ratio_topk;        // floors: 1, (E-|C|)/(k-|C|)
-  std::vector<ExpertFigures> experts;   // [E]
+  Figure core_size;                        // floor: expected number of candidates among random k-sets
+  Figure avg_rank, rank_variance;          // means over members; floors: (|C|+1)/2, 0
+  Figure coverage_full, coverage_topk;     // floors: |C|/E, |C|/k
+  Figure excess_topk;                      // coverage_topk less its floor, of each replicate's own committee
+  Figure ratio_full, ratio_topk;           // floors: 1, (E-|C|)/(k-|C|)
+  std::vector<ExpertFigures> experts;      // [E]
 
   std::vector<Figure> contributions;  // [T, E] c[i,τ]
   std::vector<int> ranks;             // [T, E] R(i,τ), k+1 outside the top k
 
-  Figure jaccard_mean, jaccard_min, jaccard_max;  // over pairs of domains; floor of the mean: chance
-  std::vector<DomainPair> pairs;                  // a ascending, then b
-  std::optional<double> chance;                   // expected Jaccard of two random k-sets
-  std::optional<double> effect;                   // permuted minus observed mean Jaccard
+  Figure jaccard_mean, jaccard_min,
+      jaccard_max;                // over pairs of domains; floors: chance, else the least possible
+  std::vector<DomainPair> pairs;  // a ascending, then b
+  std::optional<double> chance;   // expected Jaccard of two random k-sets
+  std::optional<double> effect;   // permuted minus observed mean Jaccard
 
   Figure gini_full, gini_topk;  // floors: 0, 1 - used/E
-  Figure used_experts;          // experts in at least one domain's top k
+  Figure used_experts;          // experts in at least one domain's top k; floor: k
   std::vector<double> lorenz;   // [E+1] share of contribution of the i poorest experts, 0..1
   Figure routing_entropy;       // METHOD 6's load figures; empty where nothing tells
   Figure load_entropy, effective_experts, max_over_mean, unused;
 
   std::vector<Figure> silhouette;  // [T] S(τ)
-  Figure r2;                       // PERMANOVA R² of domain
-  Figure r2_nested;  // R² of the finer level beyond domain's (its labels shuffled within domains)
+  Figure r2;                       // PERMANOVA R² of domain; floor: (T-1)/(N-1), expected without an effect
+  Figure r2_nested;  // R² of the finer level beyond domain's (its labels shuffled within domains); floor: as
+                     // expected then
   std::optional<ShuffleBaseline> shuffle;
   VerdictText verdict;
 };

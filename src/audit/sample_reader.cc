@@ -41,13 +41,12 @@ void SampleReader::index(bool last_only, bool content_only) {
     for (int64_t r = 0; r < rows; ++r) {
       const bool counts = !content_only || block.content[r] != 0;
       if (entries_.empty() || entries_.back().id != block.sample[r]) {
-        entries_.push_back(
-            {base + r, base + r, 0, base + r, block.sample[r], block.token[r], block.token[r]});
+        entries_.push_back({base + r, base + r, 0, base + r, block.sample[r], block.token[r]});
       }
       Entry& entry = entries_.back();
       entry.end = base + r + 1;
       if (!counts) continue;
-      if (entry.audited++ == 0) entry.first_token = block.token[r];
+      ++entry.audited;
       entry.last = base + r;
       entry.last_token = block.token[r];
     }
@@ -58,7 +57,6 @@ void SampleReader::index(bool last_only, bool content_only) {
     if (last_only) {
       entry.begin = entry.end - 1;
       entry.audited = 1;
-      entry.first_token = entry.last_token;
     }
     rows_ += entry.audited;
   }
@@ -132,7 +130,8 @@ std::vector<int32_t> SampleReader::tokens(int64_t sample) const {
   std::vector<int32_t> tokens;
   for (int64_t row = entries_[sample].begin; row < entries_[sample].end; ++row) {
     const Place at = place(row);
-    tokens.push_back(trace_.labels(at.shard).token[at.row]);
+    const trace::RowBlock labels = trace_.labels(at.shard);
+    if (!content_only_ || labels.content[at.row] != 0) tokens.push_back(labels.token[at.row]);
   }
   return tokens;
 }

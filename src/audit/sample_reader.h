@@ -44,10 +44,9 @@ class SampleReader {
   int32_t id(int64_t sample) const { return entries_[sample].id; }         // index into trace().samples()
   int64_t rows(int64_t sample) const { return entries_[sample].audited; }  // recorded tokens that are audited
   int64_t rows() const { return rows_; }
-  int32_t first_token(int64_t sample) const { return entries_[sample].first_token; }
   int32_t last_token(int64_t sample) const { return entries_[sample].last_token; }  // of the audited rows
 
-  // Tokens of a sample's rows, audited or not, in order.
+  // Tokens of a sample's audited rows, in order.
   std::vector<int32_t> tokens(int64_t sample) const;
 
   bool has_executed() const;  // the trace names the executed experts
@@ -67,7 +66,7 @@ class SampleReader {
   struct Entry {
     int64_t begin = 0, end = 0;     // global rows
     int64_t audited = 0, last = 0;  // how many of them count, and which is the last that does
-    int32_t id = 0, first_token = 0, last_token = 0;
+    int32_t id = 0, last_token = 0;
   };
   struct Place {
     int64_t shard = 0, row = 0;

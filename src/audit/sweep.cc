@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 
 #include "audit/assemble.h"
 #include "audit/checks.h"
+#include "audit/concentration.h"
 #include "audit/grouping.h"
 #include "audit/layer_vectors.h"
 #include "audit/observe.h"
@@ -52,9 +54,20 @@ class Sweep {
 
   SweepResult run() {
     for (int l = 0; l < reader_.layers(); ++l) add_layer(l);
-    replicates_.resize(result_.budgets.size());
-    if (result_.options.bootstrap > 0) bootstrap();
-    for (size_t b = 0; b < result_.budgets.size(); ++b) finish(result_.budgets[b], replicates_[b]);
+    for (SweepBudget& budget : result_.budgets) add_mean_retention(budget);
+    const AuditOptions& options = result_.options;
+    if (options.bootstrap > 0) {
+      resample(Scheme::kBootstrap, options.bootstrap,
+               [](Figure& figure, std::span<const float> replicates, Tail) {
+                 if (figure.value) figure.bootstrap = interval_of(replicates);
+               });
+    }
+    if (options.permutations > 0 && grouping_.domains.size() > 1) {
+      resample(Scheme::kPermutation, options.permutations,
+               [](Figure& figure, std::span<const float> replicates, Tail tail) {
+                 figure.permuted = permuted_of(figure.value, replicates, tail);
+               });
+    }
     return std::move(result_);
   }
 
@@ -95,6 +108,9 @@ class Sweep {
       layer.coverage_topk.value = defined(s[kCoverageTopk]);
       layer.ratio_topk.value = defined(s[kRatioTopk]);
       layer.retention.value = defined(at.retention[b]);
+      if (const auto candidates = std::ssize(at.figures[b].committee.core); candidates > 0) {
+        layer.size.floor = expected_front(candidates);
+      }
       const auto members = static_cast<double>(layer.committee.size()),
                  k = static_cast<double>(result_.budgets[b].k);
       if (members > 0) layer.coverage_topk.floor = std::min(1.0, members / k);
@@ -104,23 +120,29 @@ class Sweep {
     }
   }
 
-  void bootstrap() {
+  // Every budget's figures in each replicate of a scheme; `annotate` puts them beside the observed ones.
+  using Annotate = std::function<void(Figure& figure, std::span<const float> replicates, Tail tail)>;
+  void resample(Scheme scheme, int replicates, const Annotate& annotate) {
     const AuditOptions& options = result_.options;
-    Draws draws(ResamplePlan(grouping_, Scheme::kBootstrap, options.bootstrap, options.seed),
-                options.memory / 8, pool_);
+    Draws draws(ResamplePlan(grouping_, scheme, replicates, options.seed), options.memory / 8, pool_);
     const VectorKind geometry = geometry_kind(reader_), kind = kind_of(options.eci);
     const Wanted wanted{.routing = geometry == VectorKind::kRouting,
                         .executed = kind == VectorKind::kExecuted,
                         .slots = kind == VectorKind::kSlots || geometry == VectorKind::kSlots};
+    std::vector<std::vector<std::vector<float>>> retention(result_.budgets.size());  // [budgets][L][R]
     for (int l = 0; l < reader_.layers(); ++l) {
       const LayerVectors vectors = load_vectors(reader_, wanted, {l, 1}, pool_);
       const LayerPack pack(vectors, l, reader_, options.eci);
       const ReplicateTable table = replicate(pack, draws, grouping_, {rules_, specific(l), 0}, pool_);
-      bootstrap_layer(l, table);
+      annotate_layer(l, table, annotate, retention);
+    }
+    for (size_t b = 0; b < result_.budgets.size(); ++b) {
+      annotate(result_.budgets[b].retention, means_over_layers(retention[b]), Tail::kBoth);
     }
   }
 
-  void bootstrap_layer(int l, const ReplicateTable& table) {
+  void annotate_layer(int l, const ReplicateTable& table, const Annotate& annotate,
+                      std::vector<std::vector<std::vector<float>>>& retention) {
     const int64_t count = table.replicates;
     std::vector<AtBudgets> at(count);
     pool_.for_each(count, [&](int64_t r, int) {
@@ -130,24 +152,33 @@ class Sweep {
     });
     for (size_t b = 0; b < result_.budgets.size(); ++b) {
       SweepLayer& layer = result_.budgets[b].layers[l];
-      std::vector<float> retention;
-      for (const AtBudgets& replicate : at) retention.push_back(static_cast<float>(replicate.retention[b]));
-      auto interval = [&](Figure& figure, Scalar scalar) {
+      std::vector<float> kept;
+      for (const AtBudgets& replicate : at) kept.push_back(static_cast<float>(replicate.retention[b]));
+      for (const auto& [figure, scalar] : {std::pair{&layer.size, kSize},
+                                           {&layer.coverage_topk, kCoverageTopk},
+                                           {&layer.ratio_topk, kRatioTopk}}) {
         std::vector<float> values;
         for (const AtBudgets& replicate : at)
           values.push_back(static_cast<float>(replicate.figures[b].scalars[scalar]));
-        if (figure.value) figure.bootstrap = interval_of(values);
-      };
-      interval(layer.size, kSize);
-      interval(layer.coverage_topk, kCoverageTopk);
-      interval(layer.ratio_topk, kRatioTopk);
-      if (layer.retention.value) layer.retention.bootstrap = interval_of(retention);
-      replicates_[b].push_back(std::move(retention));
+        annotate(*figure, values, *tail_of(scalar));
+      }
+      annotate(layer.retention, kept, Tail::kBoth);
+      retention[b].push_back(std::move(kept));
     }
   }
 
-  // Means over layers; `retention` [L][B].
-  void finish(SweepBudget& budget, const std::vector<std::vector<float>>& retention) const {
+  // The mean over layers of every replicate; `retention` [L][R].
+  static std::vector<float> means_over_layers(const std::vector<std::vector<float>>& retention) {
+    std::vector<float> means;
+    for (size_t r = 0; r < retention.front().size(); ++r) {
+      std::vector<double> column;
+      for (const auto& layer : retention) column.push_back(layer[r]);
+      means.push_back(static_cast<float>(spread_of(column).mean));
+    }
+    return means;
+  }
+
+  static void add_mean_retention(SweepBudget& budget) {
     std::vector<double> values, floors;
     for (const SweepLayer& layer : budget.layers) {
       values.push_back(layer.retention.value.value_or(kUndefined));
@@ -155,14 +186,6 @@ class Sweep {
     }
     budget.retention.value = defined(spread_of(values).mean);
     budget.retention.floor = defined(spread_of(floors).mean);
-    if (retention.empty() || !budget.retention.value) return;
-    std::vector<float> means;
-    for (size_t r = 0; r < retention.front().size(); ++r) {
-      std::vector<double> column;
-      for (const auto& layer : retention) column.push_back(layer[r]);
-      means.push_back(static_cast<float>(spread_of(column).mean));
-    }
-    budget.retention.bootstrap = interval_of(means);
   }
 
   Rules rules_;
@@ -171,7 +194,6 @@ class Sweep {
   Grouping grouping_;
   std::vector<LayerObservation> observations_;
   SweepResult result_;
-  std::vector<std::vector<std::vector<float>>> replicates_;  // [budgets][L][B] retention
 };
 
 }  // namespace

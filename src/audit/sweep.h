@@ -28,8 +28,8 @@ struct SweepResult {
   std::vector<SweepBudget> budgets;  // in the order asked for
 };
 
-// Bootstrap intervals come from options.bootstrap replicates. Throws Error as audit() does, and for a budget
-// outside 1..E.
+// Intervals and permuted values come from options.bootstrap and options.permutations replicates. Throws Error
+// as audit() does, and for a budget outside 1..E.
 SweepResult sweep(const trace::Trace& trace, const AuditOptions& options, const std::vector<int>& budgets);
 
 }  // namespace committee::audit

@@ -101,13 +101,15 @@ void add_verdicts(AuditResult& result) {
 }
 
 Stability stability_of(const AuditResult& result) {
-  int64_t stable = 0;
+  const auto layers = static_cast<double>(result.layers.size());
+  Stability stability;
   for (const LayerResult& layer : result.layers) {
     if (!layer.agreement) throw Error("the stability of committees needs an audit with a bootstrap");
-    stable += *layer.agreement >= kAgreement;
+    stability.stable_layers += *layer.agreement >= kAgreement ? 1 : 0;
+    stability.agreement += *layer.agreement;
   }
-  Stability stability{.stable_layers =
-                          static_cast<double>(stable) / static_cast<double>(result.layers.size())};
+  stability.stable_layers /= layers;
+  stability.agreement /= layers;
   stability.enough = stability.stable_layers >= kAgreement;
   return stability;
 }

@@ -13,6 +13,7 @@ void add_verdicts(AuditResult& result);
 // bootstrap.
 struct Stability {
   double stable_layers = 0;  // share of layers that agree
+  double agreement = 0;      // mean over layers
   bool enough = false;
 };
 Stability stability_of(const AuditResult& result);

@@ -7,6 +7,7 @@
 #include <map>
 #include <numbers>
 #include <numeric>
+#include <optional>
 #include <set>
 
 namespace committee::audit {
@@ -68,41 +69,73 @@ void same_last_routing(const WarningInput& in, Warnings& out) {
        {{"layers", layers}}});
 }
 
-void shared_prefix(const WarningInput& in, Warnings& out) {
-  const size_t domains = in.grouping.domains.size();
-  std::vector<std::vector<int32_t>> prefix(domains);
+// The groups within which prompts may share a prefix: few-shot examples are a subject's own, so the finer
+// level where there is one.
+struct PrefixGroups {
+  std::vector<std::string> names;
+  const std::vector<int32_t>& of;
+  std::vector<int64_t> samples, rows;
+  const char* level;
+};
+PrefixGroups prefix_groups(const WarningInput& in) {
+  const Grouping& grouping = in.grouping;
+  const bool fine = !grouping.groups.empty();
+  PrefixGroups groups{{}, fine ? grouping.group_of : grouping.domain_of, {}, {}, fine ? "group" : "domain"};
+  for (const auto& group : grouping.groups) groups.names.push_back(group.name);
+  for (size_t t = 0; !fine && t < grouping.domains.size(); ++t)
+    groups.names.push_back(grouping.domains[t].name);
+  groups.samples.resize(groups.names.size());
+  groups.rows.resize(groups.names.size());
+  for (int64_t i = 0; i < in.reader.size(); ++i) {
+    ++groups.samples[groups.of[i]];
+    groups.rows[groups.of[i]] += in.reader.rows(i);
+  }
+  return groups;
+}
+
+// Tokens that the samples of each group have in common at their beginning; nothing where tokens are unknown.
+std::optional<std::vector<size_t>> shared_prefixes(const WarningInput& in, const PrefixGroups& groups) {
+  std::vector<std::optional<std::vector<int32_t>>> prefix(groups.names.size());
   for (int64_t i = 0; i < in.reader.size(); ++i) {
     const auto tokens = in.reader.tokens(i);
-    if (tokens.front() < 0) return;
-    auto& shared = prefix[in.grouping.domain_of[i]];
-    if (shared.empty()) {
-      // An emptied prefix grows no more, since its first token differs from that of some sample.
+    if (tokens.front() < 0) return std::nullopt;
+    auto& shared = prefix[groups.of[i]];
+    if (!shared) {
       shared = tokens;
       continue;
     }
-    const auto end = std::mismatch(shared.begin(), shared.end(), tokens.begin(), tokens.end()).first;
-    shared.erase(std::max(end, shared.begin() + 1), shared.end());
+    shared->erase(std::mismatch(shared->begin(), shared->end(), tokens.begin(), tokens.end()).first,
+                  shared->end());
   }
+  std::vector<size_t> lengths;
+  for (const auto& tokens : prefix) lengths.push_back(tokens ? tokens->size() : 0);
+  return lengths;
+}
+
+void shared_prefix(const WarningInput& in, Warnings& out) {
+  const PrefixGroups groups = prefix_groups(in);
+  const auto lengths = shared_prefixes(in, groups);
+  if (!lengths) return;
   Json evidence = Json::array();
   double weighted = 0;
-  for (size_t t = 0; t < domains; ++t) {
-    const Domain& domain = in.grouping.domains[t];
-    if (domain.samples < 2) continue;
-    const double mean = static_cast<double>(domain.rows) / static_cast<double>(domain.samples);
-    const double share = std::min(1.0, count(prefix[t].size()) / mean);
-    weighted += share * static_cast<double>(domain.samples) / static_cast<double>(in.reader.size());
-    evidence.push_back({{"domain", domain.name},
-                        {"prefix_tokens", prefix[t].size()},
+  for (size_t g = 0; g < groups.names.size(); ++g) {
+    if (groups.samples[g] < 2) continue;
+    const auto samples = static_cast<double>(groups.samples[g]);
+    const double mean = static_cast<double>(groups.rows[g]) / samples;
+    const double share = std::min(1.0, count((*lengths)[g]) / mean);
+    weighted += share * samples / static_cast<double>(in.reader.size());
+    evidence.push_back({{groups.level, groups.names[g]},
+                        {"prefix_tokens", (*lengths)[g]},
                         {"mean_tokens", mean},
                         {"share", share}});
   }
   if (weighted < 0.5) return;
   out.push_back(
       {"shared-prefix",
-       fmt::format("{:.0f}% of the audited tokens are a prefix that the samples of a domain share: domains "
+       fmt::format("{:.0f}% of the audited tokens are a prefix that the samples of a {} share: domains "
                    "look separate because their prefixes are; audit last or content positions",
-                   percent(weighted)),
-       {{"share", weighted}, {"domains", evidence}}});
+                   percent(weighted), groups.level),
+       {{"share", weighted}, {"level", groups.level}, {"groups", evidence}}});
 }
 
 // Where tokens are not known: samples of a domain or finer group that are nearly copies of one another.

@@ -11,9 +11,9 @@ namespace committee::audit {
 // What can make a committee, or hide one, that is none of the model's. Codes:
 //   same-last-token          last positions: the prompts end in the same token
 //   same-last-routing        last positions: nearly all routing goes to the same experts whatever the sample
-//   shared-prefix            all positions: most of a domain's tokens are a prefix that its samples share;
-//   where the
-//                            tokens are not known, groups whose samples are nearly copies of one another
+//   shared-prefix            all positions: most of the tokens are a prefix that a group's samples share;
+//                            where tokens are not known, groups whose samples are nearly copies of one
+//                            another
 //   dominant-domain          one domain holds most samples
 //   few-samples              domains with fewer than 30 samples
 //   large-k                  k ≥ E/2: sets overlap by arithmetic

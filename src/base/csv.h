@@ -34,6 +34,7 @@ class CsvReader {
   std::string name_;
   size_t at_ = 0;
   int64_t line_ = 1;
+  size_t width_ = 0;  // cells of the last record
 };
 
 // Writes rows: cells quoted by RFC 4180 where they must be, numbers in the shortest form that reads back to

@@ -52,8 +52,15 @@ audit::AuditOptions audit_options(const AuditFlags& flags, const trace::Trace& t
       statistics.fallback == "max-presence" ? audit::Fallback::kMaxPresence : audit::Fallback::kNone;
   options.min_specificity = statistics.min_specificity;
   options.positions = positions_named(flags.positions);
+  if (!flags.group_by.empty() && !flags.domains.empty()) {
+    throw Error("--domains and --group-by exclude each other: both say what the domains are");
+  }
   options.group_by = flags.group_by;
   if (!flags.domains.empty()) options.domain_of = domain_map(flags.domains, trace);
+  if (!statistics.nested.empty()) {
+    options.nested = statistics.nested == "none" ? "" : statistics.nested;
+    options.nested_asked = true;
+  }
   options.bootstrap = statistics.bootstrap;
   options.permutations = statistics.permutations;
   options.expert_shuffles = statistics.expert_shuffles;
@@ -76,6 +83,9 @@ void check_flags(const StatisticsFlags& flags) {
   const bool reference = flags.eci == "reference";
   if (reference && flags.fallback == "none") {
     throw Error("--fallback none does not go with --eci reference: the authors' script always falls back");
+  }
+  if (reference && !flags.nested.empty()) {
+    throw Error("--nested does not go with --eci reference: the authors' script has no such figure");
   }
   if (reference && flags.min_specificity) {
     throw Error("--min-specificity does not go with --eci reference: the authors' script has no such step");

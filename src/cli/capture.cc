@@ -106,23 +106,83 @@ std::string with_sample_name(const engine::SampleError& problem, const Prompts& 
   return fmt::format("{} (sample \"{}\"): {}", prompts.data.where(sample), sample.id, problem.what());
 }
 
-void say(const TerminalFlags& flags, const std::string& line) {
-  if (!flags.quiet) fmt::print(stderr, "{}\n", line);
-}
+// Records samples in their order, whatever is not done yet.
+class Recorder {
+ public:
+  Recorder(const CaptureFlags& flags, engine::Engine& engine, const engine::RoutingPolicy& policy,
+           const Prompts& prompts, const std::optional<Tokenizer>& tokenizer, trace::TraceWriter& writer)
+      : flags_(flags),
+        engine_(engine),
+        policy_(policy),
+        prompts_(prompts),
+        writer_(writer),
+        sink_(writer, prompts, tokenizer) {}
+
+  // All samples before `end`.
+  void record_before(int64_t end) {
+    std::vector<Sequence> pending;
+    for (; next_ < end; ++next_) {
+      if (!writer_.is_done(next_)) pending.push_back(prompts_.sequences[static_cast<size_t>(next_)]);
+    }
+    for (const auto& sequence : pending) tokens_ += static_cast<int64_t>(sequence.tokens.size());
+    samples_ += std::ssize(pending);
+    try {
+      read(pending);
+    } catch (const engine::SampleError& problem) {
+      throw Error(with_sample_name(problem, prompts_));
+    }
+    sink_.add_samples_before(end);
+  }
+
+  std::string summary(double seconds) const {
+    return fmt::format("{} prompts, {} tokens ({} computed), {:.1f} s, {:.0f} tokens/s", samples_, tokens_,
+                       computed_, seconds, static_cast<double>(tokens_) / std::max(seconds, 1e-9));
+  }
+
+ private:
+  void read(const std::vector<Sequence>& pending) {
+    Progress progress(flags_.terminal.quiet);
+    const auto on_progress = [&](const engine::Progress& p) {
+      progress.update(static_cast<double>(p.tokens), static_cast<double>(p.total_tokens), "", "tokens");
+    };
+    const engine::Variant variant{policy_, &sink_, [&](size_t sequence, std::span<const float> logits) {
+                                    sink_.score_sample(pending[sequence].sample, logits);
+                                  }};
+    if (flags_.recording.positions == "generated") {
+      const auto generated = engine_.generate(pending, flags_.recording.max_new_tokens, variant, on_progress);
+      for (const auto& sequence : generated) tokens_ += static_cast<int64_t>(sequence.size());
+      computed_ = tokens_;
+    } else {
+      computed_ += engine_.prefill(pending, std::span(&variant, 1), on_progress).rows;
+    }
+    progress.finish();
+  }
+
+  const CaptureFlags& flags_;
+  engine::Engine& engine_;
+  const engine::RoutingPolicy& policy_;
+  const Prompts& prompts_;
+  trace::TraceWriter& writer_;
+  CaptureSink sink_;
+  int64_t next_ = 0, samples_ = 0, tokens_ = 0, computed_ = 0;
+};
 
 }  // namespace
 
 void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool overwrite) {
+  check_adaptive(flags.adaptive, flags.recording);
   const auto start = std::chrono::steady_clock::now();
   const fs::path folder = model::find_model(flags.model);
   const model::Model model = model::Model::open(folder);
   const engine::RoutingPolicy policy = policy_of(flags.recording);
   engine::validate(policy, model.config());
   const auto tokenizer = load_tokenizer(folder);
+  DataFlags data = flags.data;
+  if (flags.adaptive.until_stable) data.round = flags.adaptive.round;
   Prompts prompts;
   {
     ThreadPool pool(flags.machine.thread_count());
-    prompts = prepare_prompts(flags.data, flags.recording, flags.seed, model.config(), tokenizer, pool);
+    prompts = prepare_prompts(data, flags.recording, flags.seed, model.config(), tokenizer, pool);
   }
   for (const auto& warning : prompts.warnings) say(flags.terminal, "warning: " + warning);
 
@@ -133,47 +193,25 @@ void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool
       engine::EngineOptions{compute, flags.machine.thread_count(), flags.machine.memory_bytes()});
   trace::Manifest manifest = manifest_of(flags, model, prompts, compute == engine::Compute::kBF16);
   auto rows = max_rows(prompts.sequences, flags.recording);
+  const trace::ShardLimits limits{.cuts = prompts.data.rounds};
   const auto writer =
-      resume ? trace::TraceWriter::resume(trace, std::move(manifest), std::move(rows))
+      resume ? trace::TraceWriter::resume(trace, std::move(manifest), std::move(rows), limits)
              : trace::TraceWriter::create(trace, std::move(manifest), std::move(rows),
-                                          overwrite ? trace::Existing::kOverwrite : trace::Existing::kRefuse);
+                                          overwrite ? trace::Existing::kOverwrite : trace::Existing::kRefuse,
+                                          limits);
 
-  CaptureSink sink(*writer, prompts, tokenizer);
-  std::vector<Sequence> pending;
-  int64_t tokens = 0;
-  for (const auto& sequence : prompts.sequences) {
-    if (writer->is_done(sequence.sample)) continue;
-    pending.push_back(sequence);
-    tokens += static_cast<int64_t>(sequence.tokens.size());
+  Recorder recorder(flags, *engine, policy, prompts, tokenizer, *writer);
+  if (flags.adaptive.until_stable) {
+    record_until_stable(
+        {flags.adaptive, flags.machine, flags.terminal, flags.seed, trace, prompts.data.rounds}, *writer,
+        [&](int64_t end) { recorder.record_before(end); });
+  } else {
+    recorder.record_before(static_cast<int64_t>(prompts.sequences.size()));
   }
-  Progress progress(flags.terminal.quiet);
-  const auto on_progress = [&](const engine::Progress& p) {
-    progress.update(static_cast<double>(p.tokens), static_cast<double>(p.total_tokens), "", "tokens");
-  };
-  const engine::Variant variant{policy, &sink, [&](size_t sequence, std::span<const float> logits) {
-                                  sink.score_sample(pending[sequence].sample, logits);
-                                }};
-  engine::Work work;
-  try {
-    if (flags.recording.positions == "generated") {
-      const auto generated = engine->generate(pending, flags.recording.max_new_tokens, variant, on_progress);
-      for (const auto& sequence : generated) tokens += static_cast<int64_t>(sequence.size());
-      work.rows = work.tokens = tokens;
-    } else {
-      work = engine->prefill(pending, std::span(&variant, 1), on_progress);
-    }
-  } catch (const engine::SampleError& problem) {
-    throw Error(with_sample_name(problem, prompts));
-  }
-  sink.add_samples_before(static_cast<int64_t>(prompts.sequences.size()));
   writer->finish();
-  progress.finish();
 
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  say(flags.terminal,
-      fmt::format("{} prompts, {} tokens ({} computed), {:.1f} s, {:.0f} tokens/s → {}", pending.size(),
-                  tokens, work.rows, took.count(), static_cast<double>(tokens) / std::max(took.count(), 1e-9),
-                  trace.string()));
+  say(flags.terminal, fmt::format("{} → {}", recorder.summary(took.count()), trace.string()));
   engine.reset();
   if (flags.verify > 0) say(flags.terminal, verify(flags, model, prompts, policy, trace));
 }
@@ -186,6 +224,7 @@ void add_capture_flags(CLI::App& app, CaptureFlags& flags) {
   add_machine_flags(app, flags.machine);
   add_terminal_flags(app, flags.terminal);
   add_seed_flag(app, flags.seed);
+  add_adaptive_flags(app, flags.adaptive);
 }
 
 void add_verify_flag(CLI::App& app, CaptureFlags& flags) {
@@ -206,6 +245,8 @@ void add_capture(CLI::App& app, Job& job) {
   add_verify_flag(*command, flags->capture);
   add_output_flags(*command, flags->output);
   command->callback([flags, &job] {
+    // What a later audit will take where the recording has no distributions.
+    if (flags->capture.recording.record == "topk") flags->capture.adaptive.statistics.eci = "executed";
     job = [flags] {
       check_output(flags->output);
       capture(flags->capture, flags->output.out, flags->output.resume, flags->output.overwrite);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/flags.h"
+#include "cli/until_stable.h"
 
 namespace committee::cli {
 
@@ -14,6 +15,7 @@ struct CaptureFlags {
   RecordingFlags recording;
   MachineFlags machine;
   TerminalFlags terminal;
+  AdaptiveFlags adaptive;
   uint64_t seed = 0;
   int64_t verify = 0;  // prompts to compute once more in float32
 };

@@ -149,6 +149,11 @@ void add_bootstrap_flag(CLI::App& app, StatisticsFlags& flags) {
       ->check(CLI::Range(0, 1000000));
 }
 
+void add_permutations_flag(CLI::App& app, StatisticsFlags& flags) {
+  app.add_option("--permutations", flags.permutations, "Permutations of the domains, 0 for none (200)")
+      ->check(CLI::Range(0, 1000000));
+}
+
 void add_statistics_flags(CLI::App& app, StatisticsFlags& flags) {
   add_rule_flags(app, flags);
   add_bootstrap_flag(app, flags);
@@ -159,11 +164,14 @@ void add_statistics_flags(CLI::App& app, StatisticsFlags& flags) {
   app.add_option("--agg-weight", flags.agg_weight,
                  "Repeated rows of a table under reference: mean, sum or median (mean)")
       ->check(one_of({"mean", "sum", "median"}));
-  const auto count = CLI::Range(0, 1000000);
-  app.add_option("--permutations", flags.permutations, "Permutations of the domains, 0 for none (200)")
-      ->check(count);
+  add_permutations_flag(app, flags);
   app.add_option("--expert-shuffles", flags.expert_shuffles, "Shuffles of the experts, 0 for none (200)")
-      ->check(count);
+      ->check(CLI::Range(0, 1000000));
+  app.add_option(
+         "--nested", flags.nested,
+         "Column of the finer level inside domains whose variance is told apart, or none (subject, where "
+         "there are several a domain)")
+      ->type_name("COLUMN");
 }
 
 }  // namespace committee::cli

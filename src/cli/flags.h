@@ -40,6 +40,7 @@ struct DataFlags {
   std::filesystem::path data;
   std::string format = "auto", split = "test", prompt_template = "mmlu", chat, shots_from, domains, group_by;
   int64_t limit = 0;  // samples a domain; 0: all
+  int64_t round = 0;  // samples a domain in a round; 0: no rounds
   int shots = 0;
 };
 
@@ -56,6 +57,7 @@ struct StatisticsFlags {
   std::string eci = "routing", fallback, agg_weight = "mean";
   std::optional<int> k;
   std::optional<double> min_specificity;
+  std::string nested;  // empty: subject, where that says something; none
   double gamma = 0.8;
   int bootstrap = 200, permutations = 200, expert_shuffles = 200;
 };
@@ -70,6 +72,7 @@ void add_data_flags(CLI::App& app, DataFlags& flags);
 void add_recording_flags(CLI::App& app, RecordingFlags& flags);
 void add_rule_flags(CLI::App& app, StatisticsFlags& flags);  // of the committee: --eci, --gamma, --fallback
 void add_bootstrap_flag(CLI::App& app, StatisticsFlags& flags);
+void add_permutations_flag(CLI::App& app, StatisticsFlags& flags);
 void add_statistics_flags(CLI::App& app, StatisticsFlags& flags);
 void add_regrouping_flags(CLI::App& app, std::string& domains, std::string& group_by);
 void add_seed_flag(CLI::App& app, uint64_t& seed);

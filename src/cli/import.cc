@@ -4,12 +4,16 @@
 #include <memory>
 #include <string>
 
+#include "audit/import_table.h"
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 
 namespace committee::cli {
 namespace {
+
+// The authors' tables, which the audit module reads.
+constexpr const char* kTable = "table";
 
 struct Flags {
   std::string kind, rows;
@@ -27,7 +31,9 @@ void run_import(const Flags& flags) {
   if (!flags.rows.empty()) {
     options.rows = flags.rows == "share" ? trace::Rows::kShare : trace::Rows::kDistribution;
   }
-  const auto result = trace::import_trace(flags.kind, flags.input, flags.out, options);
+  if (flags.kind == kTable && options.rows) throw Error("import --from {} takes no --rows", kTable);
+  const auto result = flags.kind == kTable ? audit::import_table(flags.input, flags.out, options)
+                                           : trace::import_trace(flags.kind, flags.input, flags.out, options);
   for (const auto& warning : result.warnings) fmt::print(stderr, "warning: {}\n", warning);
   if (flags.terminal.quiet) return;
   fmt::print(stderr, "{} samples, {} MoE layers of {} experts → {}; --eci that they allow: {}\n",
@@ -46,6 +52,9 @@ void add_import(CLI::App& app, Job& job) {
     kinds.emplace_back(kind.name);
     footer += fmt::format("  {:<22}{}\n", kind.name, kind.summary);
   }
+  kinds.emplace_back(kTable);
+  footer +=
+      fmt::format("  {:<22}{}\n", kTable, "the authors' tables (.csv .xlsx), long or with lists of experts");
   command->footer(footer);
   command->add_option("--from", flags->kind, "Kind of source, see below")
       ->required()

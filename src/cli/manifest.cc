@@ -66,6 +66,7 @@ std::vector<std::pair<std::string, std::string>> options_of(const CaptureFlags& 
   add("chat", flags.data.chat);
   add("group-by", flags.data.group_by);
   if (flags.data.limit > 0) add("limit", fmt::format("{}", flags.data.limit));
+  if (flags.adaptive.until_stable) add("until-stable", describe(flags.adaptive));
   if (flags.recording.max_tokens > 0) add("max-tokens", fmt::format("{}", flags.recording.max_tokens));
   if (flags.recording.positions == "generated") {
     add("max-new-tokens", fmt::format("{}", flags.recording.max_new_tokens));

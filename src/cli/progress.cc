@@ -18,6 +18,10 @@ std::string duration(double seconds) {
 
 }  // namespace
 
+void say(const TerminalFlags& flags, const std::string& line) {
+  if (!flags.quiet) fmt::print(stderr, "{}\n", line);
+}
+
 Progress::Progress(bool quiet)
     : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1), start_(Clock::now()), last_(start_) {}
 

@@ -3,7 +3,12 @@
 #include <chrono>
 #include <string>
 
+#include "cli/flags.h"
+
 namespace committee::cli {
+
+// A line on stderr, unless quiet.
+void say(const TerminalFlags& flags, const std::string& line);
 
 // Progress of long work on stderr: one line that is redrawn on a terminal, a plain line now and then in a
 // pipe, nothing where quiet.

@@ -22,6 +22,7 @@ dataset::Dataset load_data(const DataFlags& flags, uint64_t seed, bool split_giv
   options.format = dataset::format_named(flags.format);
   if (split_given) options.split = flags.split;
   if (flags.limit > 0) options.limit = flags.limit;
+  if (flags.round > 0) options.round = flags.round;
   options.seed = seed;
   if (!flags.domains.empty()) options.domains = flags.domains;
   options.group_by = flags.group_by;

@@ -26,7 +26,10 @@ struct Flags {
 void run(const Flags& flags) {
   const fs::path& out = flags.output.out;
   check_output(flags.output);
-  capture(flags.capture, out / "trace", flags.output.resume, flags.output.overwrite);
+  CaptureFlags recording = flags.capture;
+  recording.adaptive.statistics = flags.statistics;
+  if (!flags.audit_positions.empty()) recording.adaptive.positions = flags.audit_positions.front();
+  capture(recording, out / "trace", flags.output.resume, flags.output.overwrite);
 
   AuditFlags audit;
   audit.statistics = flags.statistics;

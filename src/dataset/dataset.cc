@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -81,9 +82,10 @@ class Grouping {
 class Collector {
  public:
   Collector(const DataOptions& options, std::vector<std::filesystem::path> files)
-      : grouping_(options), limit_(options.limit), seed_(options.seed) {
+      : grouping_(options), limit_(options.limit), round_(options.round), seed_(options.seed) {
     if (limit_ && *limit_ < 1)
       throw Error("a limit of {} samples would leave an empty domain: 1 at least", *limit_);
+    if (round_ && *round_ < 1) throw Error("a round of {} samples a domain is none: 1 at least", *round_);
     dataset_.files = std::move(files);
   }
 
@@ -109,8 +111,18 @@ class Collector {
 
   Dataset finish() {
     std::vector<Kept> kept;
-    for (auto& [domain, bin] : bins_) std::move(bin.begin(), bin.end(), std::back_inserter(kept));
-    std::sort(kept.begin(), kept.end(), [](const Kept& a, const Kept& b) { return a.order < b.order; });
+    for (auto& [domain, bin] : bins_) {
+      if (round_) assign_rounds(bin);
+      std::move(bin.begin(), bin.end(), std::back_inserter(kept));
+    }
+    std::sort(kept.begin(), kept.end(), [](const Kept& a, const Kept& b) {
+      return std::tie(a.round, a.order) < std::tie(b.round, b.order);
+    });
+    for (size_t i = 0; round_ && i < kept.size(); ++i) {
+      if (i + 1 == kept.size() || kept[i + 1].round != kept[i].round) {
+        dataset_.rounds.push_back(static_cast<int64_t>(i) + 1);
+      }
+    }
     std::unordered_set<std::string_view> seen;
     dataset_.samples.reserve(kept.size());
     for (auto& one : kept) dataset_.samples.push_back(std::move(one.sample));
@@ -130,16 +142,22 @@ class Collector {
     uint64_t key;
     int64_t order;
     Sample sample;
+    int64_t round = 0;
     // The largest is the first to go.
     bool operator<(const Kept& other) const {
       return key != other.key ? key < other.key : order < other.order;
     }
   };
 
+  void assign_rounds(std::vector<Kept>& bin) const {
+    std::sort(bin.begin(), bin.end());
+    for (size_t i = 0; i < bin.size(); ++i) bin[i].round = static_cast<int64_t>(i) / *round_;
+  }
+
   void keep(Sample&& sample) {
     const uint64_t key = Random(seed_, hash(sample.id)).next();
     auto& heap = bins_[sample.domain];
-    heap.push_back({key, count_++, std::move(sample)});
+    heap.push_back({key, count_++, std::move(sample), 0});
     if (!limit_) return;
     std::push_heap(heap.begin(), heap.end());
     if (static_cast<int64_t>(heap.size()) <= *limit_) return;
@@ -148,7 +166,7 @@ class Collector {
   }
 
   Grouping grouping_;
-  std::optional<int64_t> limit_;
+  std::optional<int64_t> limit_, round_;
   uint64_t seed_;
   Dataset dataset_;
   int64_t count_ = 0;

@@ -148,7 +148,12 @@ std::string variance_csv(const AuditResult& result) {
   table.baselines("r2", figure_of(&LayerResult::r2), {"p_value"});
   const bool nested = std::any_of(result.layers.begin(), result.layers.end(),
                                   [](const auto& layer) { return layer.r2_nested.value.has_value(); });
-  if (nested) table.figure("r2_nested", figure_of(&LayerResult::r2_nested));
+  if (!nested) return table.csv();
+  table.figure("r2_nested", figure_of(&LayerResult::r2_nested));
+  table.number("r2_rest", [](const LayerRow& row) -> std::optional<double> {
+    if (!row.layer->r2.value) return std::nullopt;
+    return 1 - *row.layer->r2.value - row.layer->r2_nested.value.value_or(0);
+  });
   return table.csv();
 }
 

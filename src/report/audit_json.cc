@@ -134,6 +134,16 @@ void write(JsonWriter& out, const trace::RecordingInfo& recording) {
   out.member("data_fingerprint", recording.data_fingerprint);
   out.key("options");
   write_pairs(out, recording.options);
+  out.key("stability");
+  out.begin_array();
+  for (const auto& point : recording.stability) {
+    out.begin_object();
+    out.member("samples", point.samples);
+    out.member("stable_layers", point.stable_layers);
+    out.member("agreement", point.agreement);
+    out.end_object();
+  }
+  out.end_array();
   out.end_object();
 }
 

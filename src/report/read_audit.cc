@@ -136,6 +136,13 @@ trace::RecordingInfo recording_from(const JsonNode& node) {
   recording.group_columns = node.at("group_columns").texts();
   recording.data_fingerprint = node.at("data_fingerprint").text();
   recording.options = pairs_from(node.at("options"));
+  if (const auto curve = node.maybe("stability")) {
+    for (size_t i = 0; i < curve->size(); ++i) {
+      const JsonNode point = curve->at(i);
+      recording.stability.push_back({point.at("samples").integer(0, kAny), point.at("stable_layers").number(),
+                                     point.at("agreement").number()});
+    }
+  }
   return recording;
 }
 

@@ -38,7 +38,8 @@ bool is_trace_file(std::string_view name) {
   constexpr std::string_view kPartial = ".partial", kPrefix = "records-";
   if (name == kLockFile) return true;
   if (name.ends_with(kPartial)) name.remove_suffix(kPartial.size());
-  if (name == kManifestFile || name == kSamplesFile || name == kVerifyFile) return true;
+  if (name == kManifestFile || name == kSamplesFile || name == kVerifyFile || name == kStabilityFile)
+    return true;
   if (!name.starts_with(kPrefix)) return false;
   name.remove_prefix(kPrefix.size());
   const size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());

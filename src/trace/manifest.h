@@ -27,6 +27,13 @@ struct ModelInfo {
   bool norm_topk_prob = false;
 };
 
+// One point of the curve by which adaptive sampling stopped (METHOD 10): after so many samples, the share of
+// layers whose bootstrap committees agree, and the agreement's mean over layers.
+struct StabilityPoint {
+  int64_t samples = 0;
+  double stable_layers = 0, agreement = 0;
+};
+
 // "data" and "recording": how the records were made. `allowed_eci` names the --eci kinds that the source
 // supports; the others must be refused by name.
 //
@@ -48,6 +55,7 @@ struct RecordingInfo {
   std::vector<std::string> group_columns;  // names in SampleInfo::columns
   int sample_rows_bound =
       0;  // the most rows of any sample where that is what max_rows said of each (generated)
+  std::vector<StabilityPoint> stability;  // ascending; empty unless --until-stable
 };
 
 // One line of samples.jsonl.

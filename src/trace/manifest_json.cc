@@ -82,6 +82,26 @@ OrderedJson options_json(const RecordingInfo& recording) {
   return json;
 }
 
+OrderedJson stability_json(const std::vector<StabilityPoint>& curve) {
+  OrderedJson json = OrderedJson::array();
+  for (const auto& point : curve) {
+    json.push_back(
+        {{"samples", point.samples}, {"stable_layers", point.stable_layers}, {"agreement", point.agreement}});
+  }
+  return json;
+}
+
+std::vector<StabilityPoint> parse_stability(const Json& how, const std::string& file) {
+  std::vector<StabilityPoint> curve;
+  if (!how.contains("stability")) return curve;
+  for (const auto& point : array_at(how, "stability", file)) {
+    curve.push_back({.samples = count_at(point, "samples", file),
+                     .stable_layers = required_field<double>(point, "stable_layers", file),
+                     .agreement = required_field<double>(point, "agreement", file)});
+  }
+  return curve;
+}
+
 ModelInfo parse_model(const Json& json, const std::string& file) {
   ModelInfo model;
   model.name = optional_field<std::string>(json, "name", file).value_or("");
@@ -171,6 +191,7 @@ std::string manifest_text(const Manifest& manifest) {
                        {"executed", name_of(kExecuted, recording.executed)},
                        {"allowed_eci", recording.allowed_eci},
                        {"options", options_json(recording)}};
+  if (!recording.stability.empty()) json["recording"]["stability"] = stability_json(recording.stability);
   json["shards"] = OrderedJson::array();
   for (const auto& shard : manifest.shards) {
     json["shards"].push_back({{"file", shard.file},
@@ -212,6 +233,7 @@ Manifest parse_manifest(const Json& json, const std::string& file) {
   for (const auto& [name, value] : options.items()) {
     recording.options.emplace_back(name, required_field<std::string>(options, name.c_str(), file));
   }
+  recording.stability = parse_stability(how, file);
   for (const auto& shard : array_at(json, "shards", file))
     manifest.shards.push_back(parse_shard(shard, file));
   if (recording.record == Record::kTopK && recording.executed == Executed::kNone) {

@@ -106,6 +106,7 @@ Manifest merge_traces(std::span<const std::filesystem::path> inputs, const std::
   check_ids(traces);
   Manifest manifest = traces.front().manifest();
   join_names(traces, manifest.recording);
+  manifest.recording.stability.clear();  // of the parts, not of the whole
   std::vector<int32_t> max_rows;
   for (const auto& trace : traces) {
     const int bound = manifest.recording.sample_rows_bound;

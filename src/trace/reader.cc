@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -107,13 +108,11 @@ void check_sample(const SampleInfo& sample, const std::string& where) {
   }
 }
 
-std::vector<SampleInfo> read_samples(const std::filesystem::path& path, int64_t count) {
-  const MappedFile file(path);
+std::vector<SampleInfo> parse_samples(std::string_view text, const std::string& file, int64_t count) {
   std::vector<SampleInfo> samples;
   std::unordered_set<std::string> ids;
-  std::string_view text = file.text();
   while (!text.empty()) {
-    const std::string where = fmt::format("{}:{}", path.string(), samples.size() + 1);
+    const std::string where = fmt::format("{}:{}", file, samples.size() + 1);
     const size_t end = std::min(text.find('\n'), text.size());
     samples.push_back(parse_sample(text.substr(0, end), where));
     check_sample(samples.back(), where);
@@ -122,7 +121,7 @@ std::vector<SampleInfo> read_samples(const std::filesystem::path& path, int64_t 
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   if (static_cast<int64_t>(samples.size()) != count) {
-    throw Error("{}: has {} samples, the manifest says {}", path.string(), samples.size(), count);
+    throw Error("{}: has {} samples, the manifest says {}", file, samples.size(), count);
   }
   return samples;
 }
@@ -205,12 +204,36 @@ Trace& Trace::operator=(Trace&&) noexcept = default;
 Trace::~Trace() = default;
 
 Trace Trace::open(const std::filesystem::path& folder) {
-  const auto path = folder / kManifestFile;
-  const std::string file = path.string();
-  Manifest manifest = parse_manifest(read_json(path), file);
+  const std::string file = (folder / kManifestFile).string();
+  Manifest manifest = parse_manifest(read_json(folder / kManifestFile), file);
   if (!manifest.complete) throw Error("{}: the trace is not complete: finish it with --resume", file);
-  auto state = std::make_unique<State>(State{folder, manifest, RecordShape(manifest), {}, {}, {}, 0});
-  state->samples = read_samples(folder / kSamplesFile, state->manifest.samples);
+  const MappedFile lines(folder / kSamplesFile);
+  auto samples = parse_samples(lines.text(), lines.path().string(), manifest.samples);
+  return opened(folder, std::move(manifest), std::move(samples));
+}
+
+Trace Trace::open_begun(const std::filesystem::path& folder, int64_t samples) {
+  const std::string file = (folder / kManifestFile).string();
+  Manifest manifest = parse_manifest(read_json(folder / kManifestFile), file);
+  constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
+  std::string lines;
+  while (manifest.samples < samples) {
+    const int64_t shard = std::ssize(manifest.shards);
+    auto journal = read_journal(folder, shard, {manifest.samples, kAny, kAny});
+    if (!journal) throw Error("{}: is not whole yet", (folder / shard_file(shard)).string());
+    manifest.samples += journal->shard.samples;
+    manifest.shards.push_back(std::move(journal->shard));
+    lines += journal->lines;
+  }
+  auto infos = parse_samples(lines, file, samples);
+  return opened(folder, std::move(manifest), std::move(infos));
+}
+
+Trace Trace::opened(const std::filesystem::path& folder, Manifest manifest, std::vector<SampleInfo> samples) {
+  const std::string file = (folder / kManifestFile).string();
+  const RecordShape shape(manifest);
+  auto state =
+      std::make_unique<State>(State{folder, std::move(manifest), shape, std::move(samples), {}, {}, 0});
   state->sample_rows.resize(state->samples.size());
   int64_t first_sample = 0;
   for (const auto& info : state->manifest.shards) {

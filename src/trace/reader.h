@@ -26,6 +26,10 @@ struct RowBlock {
 class Trace {
  public:
   static Trace open(const std::filesystem::path& folder);
+
+  // The first `samples` samples of a trace that is still being written; they must fill whole shards that are
+  // on disk. A later finish() makes other files of the folder than these.
+  static Trace open_begun(const std::filesystem::path& folder, int64_t samples);
   Trace(Trace&&) noexcept;
   Trace& operator=(Trace&&) noexcept;
   ~Trace();
@@ -62,6 +66,8 @@ class Trace {
 
  private:
   struct State;
+  static Trace opened(const std::filesystem::path& folder, Manifest manifest,
+                      std::vector<SampleInfo> samples);
   explicit Trace(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

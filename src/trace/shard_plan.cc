@@ -10,7 +10,8 @@ std::vector<ShardRange> plan_shards(std::span<const int32_t> rows, int64_t row_b
   std::vector<ShardRange> shards;
   for (size_t sample = 0; sample < rows.size(); ++sample) {
     const int64_t more = rows[sample];
-    if (shards.empty() || shards.back().samples == limits.samples ||
+    const bool cut = std::binary_search(limits.cuts.begin(), limits.cuts.end(), static_cast<int64_t>(sample));
+    if (shards.empty() || cut || shards.back().samples == limits.samples ||
         (shards.back().rows > 0 && shards.back().rows + more > most_rows)) {
       shards.push_back({.first_sample = static_cast<int64_t>(sample)});
     }

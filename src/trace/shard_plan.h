@@ -11,6 +11,7 @@ namespace committee::trace {
 struct ShardLimits {
   int64_t bytes = int64_t{256} << 20;
   int64_t samples = 512;
+  std::vector<int64_t> cuts = {};  // samples that begin a shard whatever the bounds, ascending
 };
 
 struct ShardRange {
@@ -18,8 +19,9 @@ struct ShardRange {
   int64_t rows = 0;  // the sum of its samples' bounds
 };
 
-// Cuts samples into shards in their order. It depends on the rows alone, never on chunks, threads or memory,
-// so that a run cut anywhere gives the same files. rows[i] ≥ 0: the most rows that sample i can have.
+// Cuts samples into shards in their order. It depends on the rows and limits alone, never on chunks, threads
+// or memory, so that a run cut anywhere gives the same files. rows[i] ≥ 0: the most rows that sample i can
+// have.
 std::vector<ShardRange> plan_shards(std::span<const int32_t> rows, int64_t row_bytes,
                                     const ShardLimits& limits);
 

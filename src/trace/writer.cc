@@ -4,12 +4,25 @@
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/csv.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "trace/journal.h"
 #include "trace/manifest_json.h"
 
 namespace committee::trace {
+
+namespace {
+
+std::string stability_csv(const std::vector<StabilityPoint>& curve) {
+  CsvWriter csv({"samples", "stable_layers", "agreement"});
+  for (const auto& point : curve) {
+    csv.add(point.samples).add(point.stable_layers).add(point.agreement).end_row();
+  }
+  return csv.text();
+}
+
+}  // namespace
 
 TraceWriter::TraceWriter(const std::filesystem::path& folder, Manifest manifest,
                          std::vector<int32_t> max_rows, const ShardLimits& limits)
@@ -25,6 +38,7 @@ TraceWriter::TraceWriter(const std::filesystem::path& folder, Manifest manifest,
   manifest_.samples = 0;
   manifest_.shards.clear();
   manifest_.domains.clear();
+  manifest_.recording.stability.clear();
 }
 
 TraceWriter::~TraceWriter() = default;
@@ -177,12 +191,12 @@ void TraceWriter::add_samples(int64_t first, std::span<const SampleInfo> samples
   }
 }
 
-void TraceWriter::wait_for_commit() {
+void TraceWriter::flush() {
   if (committing_.valid()) committing_.get();
 }
 
 void TraceWriter::commit(int64_t shard) {
-  wait_for_commit();
+  flush();
   auto open = std::make_shared<OpenShard>(std::move(open_.at(shard)));
   open_.erase(shard);
   done_[static_cast<size_t>(shard)] = true;
@@ -229,13 +243,16 @@ Manifest TraceWriter::finish() {
   }
   // Adaptive sampling may stop inside a shard.
   if (open_.size() == 1 && open_.begin()->second.added > 0) commit(open_.begin()->first);
-  wait_for_commit();
+  flush();
   const auto whole = std::find(done_.begin(), done_.end(), false) - done_.begin();
   if (whole == 0) throw Error("{}: no samples were recorded", folder_.string());
   if (!open_.empty() || std::find(done_.begin() + whole, done_.end(), true) != done_.end()) {
     throw Error("{}: samples of {} were not recorded", folder_.string(), shard_file(whole));
   }
   collect_samples(whole);
+  if (const auto& curve = manifest_.recording.stability; !curve.empty()) {
+    write_file(folder_ / kStabilityFile, stability_csv(curve));
+  }
   manifest_.complete = true;
   write_file(folder_ / kManifestFile, manifest_text(manifest_));
   remove_journals();

@@ -30,10 +30,10 @@ enum class Existing { kRefuse, kOverwrite };
 //     writer->add_samples(first, infos)      every sample of the run once, with or without rows
 //   writer->finish()
 //
-// All rows of a sample come in one chunk. Which samples share a shard depends on `max_rows` alone, so files
-// are equal byte for byte however the run is cut into chunks and threads. A shard is synced and renamed (in
-// the background) when its last sample was added; until finish() trace.json says that the trace is not
-// complete. An object destroyed before that leaves the whole shards, with which resume() goes on.
+// All rows of a sample come in one chunk. Which samples share a shard depends on `max_rows` and limits alone,
+// so files are equal byte for byte however the run is cut into chunks and threads. A shard is synced and
+// renamed (in the background) when its last sample was added; until finish() trace.json says that the trace
+// is not complete. An object destroyed before that leaves the whole shards, with which resume() goes on.
 //
 // All members throw Error (disk full, read-only folder, …) naming the file.
 class TraceWriter : public model::RoutingSink {
@@ -56,6 +56,8 @@ class TraceWriter : public model::RoutingSink {
   // Samples that lie in whole shards; they must not be recorded or added again.
   bool is_done(int64_t sample) const;
   int64_t samples_done() const;
+  // Resumed where nothing is left to do: only finish() may follow.
+  bool is_complete() const { return manifest_.complete; }
 
   void begin_chunk(const model::RecordedRows& rows) override;
   void record(const model::RoutingBatch& batch) override;
@@ -74,6 +76,12 @@ class TraceWriter : public model::RoutingSink {
 
   // What is known of samples [first, first + size) once the chunk with their rows has ended.
   void add_samples(int64_t first, std::span<const SampleInfo> samples);
+
+  // Waits until every shard whose last sample was added is on disk (Trace::open_begun reads them).
+  void flush();
+
+  // The curve that adaptive sampling took, kept in trace.json and stability.csv.
+  void set_stability(std::vector<StabilityPoint> curve) { manifest_.recording.stability = std::move(curve); }
 
   // Completes the trace with the samples so far, which must be the first N of the run (N may be less than
   // planned: adaptive sampling).
@@ -105,7 +113,6 @@ class TraceWriter : public model::RoutingSink {
   void place(int64_t first_row, int64_t rows, int64_t first_layer, int64_t layers,
              std::span<const float> probs, std::span<const uint16_t> ids, std::span<const float> weights);
   void commit(int64_t shard);
-  void wait_for_commit();
   void collect_samples(int64_t shards);
 
   std::filesystem::path folder_;

@@ -5,6 +5,9 @@
 
 #include <cmath>
 
+#include "audit/committee.h"
+#include "audit/concentration.h"
+#include "audit/floors.h"
 #include "audit/make_trace.h"
 #include "audit/sweep.h"
 #include "audit/verdict.h"
@@ -248,7 +251,100 @@ TEST(Warnings, SeeSharedPrefixes) {
   }
   const AuditResult result = audit(made.write("prefix"), quick());
   ASSERT_THAT(codes(result), ElementsAre("shared-prefix"));
-  EXPECT_GE(result.warnings[0].evidence["domains"][0]["prefix_tokens"].get<int>(), 4);
+  EXPECT_GE(result.warnings[0].evidence["groups"][0]["prefix_tokens"].get<int>(), 4);
+  EXPECT_GT(result.warnings[0].evidence["share"].get<double>(), 0.6);
+
+  // A prefix of each subject's own, as few-shot examples are, in domains of two subjects.
+  for (size_t s = 0; s < made.samples.size(); ++s) {
+    for (int r = 0; r < 4; ++r) {
+      made.samples[s].rows[r].token = 100 + static_cast<int>(s % 2) * 10 + r;
+      made.samples[s].rows[r].content = false;
+    }
+  }
+  const auto subjects = made.write("subjects");
+  const AuditResult nested = audit(subjects, quick());
+  ASSERT_THAT(codes(nested), ElementsAre("shared-prefix"));
+  EXPECT_EQ(nested.warnings[0].evidence["level"], "group");
+  AuditOptions content = quick();
+  content.positions = Positions::kContent;
+  EXPECT_THAT(codes(audit(subjects, content)), ElementsAre());
+}
+
+TEST(Warnings, SeeEvenCountsAndSamplesLeftOut) {
+  MadeTrace made = made_trace({40, 40}, 0, 28);
+  for (size_t s = 0; s < made.samples.size(); ++s) {  // pairs of experts take turns
+    for (int l = 0; l < 2; ++l) {
+      for (int e = 0; e < 8; ++e) {
+        const bool turn = e / 2 == static_cast<int>(s + static_cast<size_t>(l)) % 4;
+        made.samples[s].rows[0].probs[l * 8 + e] = turn ? (e % 2 ? 0.3F : 0.4F) : 0.05F;
+      }
+    }
+  }
+  const AuditResult even = audit(made.write("even"), quick());
+  ASSERT_THAT(codes(even), ::testing::Contains("equal-counts"));
+  EXPECT_EQ(even.verdict.verdict, Verdict::kUndecided);
+
+  MadeTrace some = made_trace({40, 40}, 0.5, 29, 2);
+  some.positions = "all";
+  some.samples[3].rows[1].content = false;
+  AuditOptions options = quick();
+  options.positions = Positions::kContent;
+  const AuditResult left = audit(some.write("left_out"), options);
+  ASSERT_THAT(codes(left), ElementsAre("unaudited-samples"));
+  EXPECT_EQ(left.warnings[0].evidence["audited"], 79);
+}
+
+TEST(Floors, AreWhatRandomSetsGive) {
+  // Simulated: the candidates and ranks of random k-sets in 5 domains.
+  const Rules rules{.experts = 9, .k = 3, .gamma = 0.6};
+  Random random(30);
+  double candidates = 0, mean = 0, variance = 0;
+  constexpr int kTimes = 20000;
+  for (int i = 0; i < kTimes; ++i) {
+    std::vector<int> top, ids(9);
+    std::iota(ids.begin(), ids.end(), 0);
+    for (int t = 0; t < 5; ++t) {
+      random.shuffle(std::span(ids));
+      top.insert(top.end(), ids.begin(), ids.begin() + 3);
+    }
+    const auto tallies = tally_ranks(top, 9, 3);
+    candidates += static_cast<double>(find_committee(tallies, 5, 0.6, Fallback::kNone).core.size()) / kTimes;
+    mean += tallies[4].mean(5) / kTimes;
+    variance += tallies[4].variance(5) / kTimes;
+  }
+  EXPECT_NEAR(9 * chance_of_candidate(rules, 5), candidates, 0.03);
+  EXPECT_NEAR(chance_rank(rules).mean, mean, 0.01);
+  EXPECT_NEAR(chance_rank(rules).variance * 4 / 5, variance, 0.02);
+  EXPECT_EQ(chance_of_candidate({.experts = 4, .k = 4, .gamma = 1}, 3), 1);
+}
+
+TEST(Floors, OfVarianceAreThePermutedMeans) {
+  AuditOptions options = quick();
+  options.permutations = 500;
+  const AuditResult result = audit(made_trace({20, 30, 24}, 0.3, 31).write("variance_floor"), options);
+  for (const LayerResult& layer : result.layers) {
+    EXPECT_NEAR(*layer.r2.floor, layer.r2.permuted->mean, 0.002);
+    EXPECT_DOUBLE_EQ(*layer.r2.floor, 2.0 / 73);
+    EXPECT_NEAR(*layer.r2_nested.floor, layer.r2_nested.permuted->mean, 0.002);
+  }
+}
+
+TEST(Nested, AnyColumnInsideDomains) {
+  const auto trace = made_trace({12, 12}, 1, 32).write("nested");
+  AuditOptions options = quick();
+  options.nested = "part";
+  options.nested_asked = true;
+  options.bootstrap = options.permutations = 20;
+  const AuditResult result = audit(trace, options);
+  EXPECT_EQ(result.nested.size(), 6u);  // three parts in each domain
+  EXPECT_TRUE(result.layers[0].r2_nested.bootstrap);
+  EXPECT_TRUE(result.layers[0].r2_nested.permuted);
+  options.nested = "nothing";
+  EXPECT_THAT(error_of([&] { audit(trace, options); }), HasSubstr("no column \"nothing\""));
+  options.nested = "domain";
+  EXPECT_THAT(error_of([&] { audit(trace, options); }), HasSubstr("--nested domain: 2 groups in 2 domains"));
+  options.nested = "";
+  EXPECT_FALSE(audit(trace, options).layers[0].r2_nested.value);
 }
 
 TEST(Verdict, CommitteeArithmeticAndUndecided) {
@@ -279,7 +375,7 @@ TEST(Verdict, CommitteeArithmeticAndUndecided) {
 TEST(Sweep, ReranksAndRetains) {
   const auto trace = made_trace({30, 30, 30}, 0.6, 27).write("sweep");
   AuditOptions options = quick();
-  options.bootstrap = 40;
+  options.bootstrap = options.permutations = 40;
   const SweepResult result = sweep(trace, options, {1, 2, 4});
   EXPECT_EQ(result.reference_k, 2);
   ASSERT_EQ(result.budgets.size(), 3u);
@@ -297,6 +393,10 @@ TEST(Sweep, ReranksAndRetains) {
     }
     EXPECT_DOUBLE_EQ(*budget.retention.value, retained);
     EXPECT_TRUE(budget.retention.bootstrap);
+    EXPECT_TRUE(budget.retention.permuted);
+    EXPECT_TRUE(budget.layers[0].size.permuted);
+    EXPECT_EQ(*budget.layers[0].size.floor,
+              expected_front(static_cast<int64_t>(direct.layers[0].core.size())));
   }
   EXPECT_EQ(result.budgets[1].retention.value, 1);
   EXPECT_THROW(sweep(trace, options, {9}), Error);

@@ -167,6 +167,21 @@ TEST_F(Load, ALimitDrawsEverySampleAlike) {
   EXPECT_LT(*std::max_element(drawn.begin(), drawn.end()), 75);
 }
 
+TEST_F(Load, RoundsAreBalancedAndGrowLikeLimits) {
+  const std::string text = texts("a", 9) + texts("b", 4);
+  const Dataset data = load({.path = write("rounds.jsonl", text), .round = 3, .seed = 1});
+  EXPECT_THAT(data.rounds, ElementsAre(6, 10, 13));
+  for (size_t round = 0; round < 3; ++round) {
+    auto first = ids(data);
+    first.resize(static_cast<size_t>(data.rounds[round]));
+    auto limit = limited(text, 3 * (static_cast<int64_t>(round) + 1), 1);
+    std::sort(first.begin(), first.end());
+    std::sort(limit.begin(), limit.end());
+    EXPECT_EQ(first, limit) << "the rounds so far are what a limit takes";
+  }
+  EXPECT_THAT(refusal({.path = write("rounds.jsonl", text), .round = 0}), HasSubstr("a round of 0"));
+}
+
 TEST_F(Load, TheSameSamplesForASeedForever) {
   EXPECT_THAT(limited(texts("a", 30), 3, 7), ElementsAre("a-5", "a-26", "a-28"));
 }
