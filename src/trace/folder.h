@@ -9,7 +9,7 @@ namespace committee::trace {
 
 inline constexpr const char* kManifestFile = "trace.json";
 inline constexpr const char* kSamplesFile = "samples.jsonl";
-inline constexpr const char* kVerifyFile = "verify.json";  // of `capture --verify`
+inline constexpr const char* kVerifyFile = "verify.json";       // of `capture --verify`
 inline constexpr const char* kStabilityFile = "stability.csv";  // with adaptive sampling
 
 // Files of the shard with 0-based index `shard`: records-00001.safetensors, and while the trace is not
