@@ -27,8 +27,7 @@ struct Flags {
   fs::path audit, out, trace;
   std::string kind, model, bytes, expert_bytes;
   std::optional<int> slots, devices, per_layer;
-  int folds = 5;
-  std::optional<int> bootstrap;
+  std::optional<int> folds, bootstrap;
   std::optional<uint64_t> seed;
   bool overwrite = false, json = false;
   MachineFlags machine;
@@ -45,6 +44,9 @@ void check_flags(const Flags& flags) {
   only(flags.per_layer.has_value(), "--experts-per-layer", "pinning");
   only(flags.bootstrap.has_value(), "--bootstrap", "pinning");
   only(flags.seed.has_value(), "--seed", "pinning");
+  only(flags.folds.has_value(), "--folds", "pinning");
+  only(flags.json, "--json", "pinning");
+  only(flags.overwrite, "--overwrite", "tensorrt-llm");
   only(flags.slots.has_value(), "--slots", "sglang");
   only(flags.devices.has_value(), "--gpus", "sglang");
   if (!flags.model.empty() && flags.kind != "sglang" && flags.kind != "pinning") {
@@ -161,7 +163,7 @@ uint64_t expert_bytes(const Flags& flags, const audit::AuditResult& audit) {
 audit::PinOptions pin_options(const Flags& flags, const audit::AuditResult& audit,
                               const report::PinningContext& context) {
   audit::PinOptions options;
-  options.folds = flags.folds;
+  options.folds = flags.folds.value_or(options.folds);
   const auto layers = std::ssize(audit.layers);
   if (flags.per_layer) {
     if (*flags.per_layer > audit.model.experts) {
@@ -197,7 +199,7 @@ void export_pinning(const Flags& flags, const audit::AuditResult& audit) {
   const auto plan = audit::pin_experts(trace, as_used.options, options);
   const std::string json = report::pinning_json(plan, as_used, context);
   write_file(flags.out, json);
-  fmt::print("{}", flags.json ? json : report::pinning_text(plan, as_used, context));
+  fmt::print("{}", flags.json ? json : report::pinning_text(plan, as_used, context, flags.terminal.style()));
 }
 
 struct Kind {
@@ -235,7 +237,7 @@ void add_export(CLI::App& app, Job& job) {
   command->add_option("-o,--out", flags->out, "File to write; a folder for tensorrt-llm")
       ->required()
       ->type_name("FILE");
-  command->add_flag("--overwrite", flags->overwrite, "Write into a folder that is not empty");
+  command->add_flag("--overwrite", flags->overwrite, "tensorrt-llm: write into a folder that is not empty");
   command->add_option("--trace", flags->trace,
                       "Trace that the audit was made from (the one beside the audit)");
   command->add_option("--model", flags->model,

@@ -6,6 +6,7 @@
 
 #include "audit/pinning.h"
 #include "audit/result.h"
+#include "report/terminal.h"
 
 // Files that serving systems read, as text or bytes. Counts are executed slots [L, E] of the MoE layers.
 namespace committee::report {
@@ -44,6 +45,6 @@ std::string pinning_json(const audit::PinResult& plan, const audit::AuditResult&
                          const PinningContext& context);
 // The same for people: hit rates of every plan.
 std::string pinning_text(const audit::PinResult& plan, const audit::AuditResult& audit,
-                         const PinningContext& context);
+                         const PinningContext& context, const TerminalStyle& style);
 
 }  // namespace committee::report

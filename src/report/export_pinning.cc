@@ -123,7 +123,7 @@ std::string pinning_json(const PinResult& plan, const audit::AuditResult& audit,
 }
 
 std::string pinning_text(const PinResult& plan, const audit::AuditResult& audit,
-                         const PinningContext& context) {
+                         const PinningContext& context, const TerminalStyle& style) {
   const int64_t kept = kept_experts(plan), all = static_cast<int64_t>(plan.kept.size()) * audit.model.experts;
   std::string text = fmt::format("{} of {} experts kept", kept, all);
   if (context.expert_bytes > 0) {
@@ -136,7 +136,7 @@ std::string pinning_text(const PinResult& plan, const audit::AuditResult& audit,
     table.row(
         {rates.name, rate_text(rates.samples), rate_text(rates.domains), {meaning(rates.name), Ink::kDim}});
   }
-  return text + table.text({});
+  return text + table.text(style);
 }
 
 }  // namespace committee::report

@@ -101,7 +101,7 @@ TEST(ExportFiles, PinningPlan) {
   EXPECT_EQ(json["plans"][0]["held_out_samples"], Json::parse(R"({"value": 0.3, "low": 0.2, "high": 0.4})"));
   EXPECT_TRUE(json["plans"][0]["held_out_domains"]["value"].is_null());
   EXPECT_TRUE(json["domains"][0]["held_out_domain"].is_null());
-  EXPECT_THAT(pinning_text(plan, audit, {"", "", 10, 35}),
+  EXPECT_THAT(pinning_text(plan, audit, {"", "", 10, 35}, {}),
               testing::HasSubstr("3 of 8 experts kept, 30 bytes"));
 }
 
