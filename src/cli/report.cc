@@ -16,6 +16,7 @@ namespace {
 struct Flags {
   std::vector<std::filesystem::path> audits;
   std::filesystem::path html;
+  std::vector<std::filesystem::path> with;
   TerminalFlags terminal;
 };
 
@@ -26,7 +27,12 @@ void run_report(const Flags& flags) {
                       report::read_audit(path)});
   }
   if (!flags.html.empty()) {
-    write_file(flags.html, report::html_report(audits.front().result, {}));
+    report::HtmlContext context;
+    for (const auto& folder : flags.with) {
+      context.findings.push_back(report::read_findings(folder));
+      report::check_same_model(context.findings.back(), audits.front().result, folder);
+    }
+    write_file(flags.html, report::html_report(audits.front().result, context));
     return;
   }
   const auto style = flags.terminal.style();
@@ -42,6 +48,11 @@ void add_report(CLI::App& app, Job& job) {
   command->add_option("AUDIT", flags->audits, "Audit folders")->required();
   command->add_option("--html", flags->html, "Write the (first) audit as one HTML page instead")
       ->type_name("FILE");
+  command
+      ->add_option("--with", flags->with,
+                   "Show these folders of mask, sweep, roles or balance on the page, too")
+      ->type_name("FOLDER")
+      ->needs("--html");
   add_terminal_flags(*command, flags->terminal);
   command->callback([flags, &job] { job = [flags] { run_report(*flags); }; });
 }

@@ -1,5 +1,6 @@
 #include "report/html.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -61,8 +62,18 @@ std::string page_facts(const AuditResult& result) {
 
 std::string html_report(const AuditResult& result, const HtmlContext& context) {
   const std::string name = result.model.name.empty() ? "an unnamed model" : result.model.name;
-  return html_page({"Committee audit of " + name, subject_lines(result),
-                    html_sections(result, context.command), page_facts(result), page_tables(result)});
+  HtmlPage page{"Committee audit of " + name, subject_lines(result), html_sections(result, context.command),
+                page_facts(result), page_tables(result)};
+  const auto before = [&] {  // the warnings, or else how it was made
+    return std::find_if(page.sections.begin(), page.sections.end(), [](const HtmlSection& section) {
+      return section.id == "warnings" || section.id == "making";
+    });
+  };
+  for (const Findings& findings : context.findings) {
+    page.sections.insert(before(), findings_section(findings));
+    for (const CsvFile& table : findings.tables) page.tables.push_back({table});
+  }
+  return html_page(page);
 }
 
 }  // namespace committee::report

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "audit/result.h"
+#include "report/findings.h"
 
 namespace committee::report {
 
 // What a page says about its making beside what the audit itself holds.
 struct HtmlContext {
-  std::string command;  // the command line; empty: not said
+  std::string command;                  // the command line; empty: not said
+  std::vector<Findings> findings = {};  // of other commands on the same model
 };
 
 // The audit as one HTML page that needs nothing else: no request leaves it. Charts are drawn from the same

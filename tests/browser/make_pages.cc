@@ -8,15 +8,18 @@
 #include "report/audit_files.h"
 #include "report/html.h"
 #include "report/sample_audit.h"
+#include "report/sample_findings.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace committee;
 
-void write(const audit::AuditResult& result, const fs::path& folder) {
+void write(const audit::AuditResult& result, const fs::path& folder,
+           const std::vector<report::Findings>& findings = {}) {
   report::write_audit(result, folder);
-  write_file(folder / "report.html", report::html_report(result, {"committee-audit run model -o out"}));
+  write_file(folder / "report.html",
+             report::html_report(result, {"committee-audit run model -o out", findings}));
 }
 
 }  // namespace
@@ -31,6 +34,7 @@ int main(int argc, char** argv) try {
   small.warnings[0].message = "</p><script>window.broken = 3</script> & more";
   small.warnings[0].evidence["token"] = "</pre><b>bold</b>";
   write(small, folder / "small");
+  write(report::sample_audit(), folder / "findings", report::sample_findings());
   write(report::sample_audit({1, 4, 1, 1, report::SampleBaselines::kNone}), folder / "least");
   write(report::sample_audit({48, 128, 8, 57, report::SampleBaselines::kAll}), folder / "large");
   return 0;

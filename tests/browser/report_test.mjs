@@ -127,6 +127,17 @@ await test('every file can be downloaded', 'small', {}, async (page) => {
   for (const [name, href] of links) assert.match(href, /^blob:/, name);
 });
 
+await test('what other commands found is drawn', 'findings', {}, async (page) => {
+  const marks = await page.$$eval('#mask .chart, #sweep .chart, #roles .chart, #balance .chart', (charts) => charts.map((chart) => [
+    `${chart.dataset.chart} ${chart.dataset.figure || ''}`, chart.querySelectorAll('.mark-rect path, .mark-symbol path, .mark-line path, .mark-rule line').length,
+  ]));
+  assert.equal(marks.length, 4 + 3 + 2 + 4);
+  for (const [name, count] of marks) assert.ok(count > 0, name + ' is empty');
+  assert.equal(await page.$$eval('[data-chart=outcomes] .mark-rect path', (all) => all.length), 10 * 3);
+  assert.match(await page.textContent('[data-chart=roles]'), /<b>,/);
+  assert.deepEqual(await seriousProblems(page), []);
+});
+
 await test('what was not computed is absent', 'least', {}, async (page) => {
   for (const id of ['jaccard', 'shuffle']) assert.equal(await page.$('#' + id), null, id);
   assert.equal(await page.$('input.layer'), null);

@@ -5,8 +5,10 @@
 #include <zlib.h>
 
 #include <array>
+#include <filesystem>
 #include <regex>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "report/assets.h"
 #include "report/audit_files.h"
@@ -145,6 +147,50 @@ TEST(HtmlReport, FigureChartsSayTheirRange) {
               HasSubstr("aria-label=\"Variance by layer: 0.25 to 0.75, mean 0.5; floor 0.125\""));
   result.layers[0].r2 = result.layers[1].r2 = {};
   EXPECT_EQ(figure_chart(result, chart), "");
+}
+
+// A folder as `mask` leaves it.
+class FindingsOfMask : public testing::Test {
+ protected:
+  FindingsOfMask() {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    write_file(folder_ / "masking.csv", kTable);
+    write_file(folder_ / "mask.json",
+               R"({"format": "committee-audit mask", "version": 1, "command": "committee-audit mask <m>",
+                   "model": {"name": "tiny", "fingerprint": "f"}, "sentences": ["Layer 3 <b> matters."]})");
+  }
+  ~FindingsOfMask() override { std::filesystem::remove_all(folder_); }
+
+  static constexpr const char* kTable =
+      "layer,set,kind,experts,correct,wrong,no_answer,letter_accuracy,answer_logprob,kl\n"
+      "3,none,none,,0.5,0.5,0,0.5,-1,0\n3,committee,committee,4,0.25,0.75,0,0.25,-2,0.5\n";
+  const std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / "committee_findings";
+};
+
+TEST_F(FindingsOfMask, AreASectionBeforeTheWarnings) {
+  const auto findings = read_findings(folder_);
+  EXPECT_EQ(findings.kind, "mask");
+  const std::string html = own_part(html_report(sample_audit(), {"", {findings}}));
+  EXPECT_LT(html.find("<section id=\"mask\""), html.find("<section id=\"warnings\""));
+  EXPECT_THAT(html, HasSubstr("Layer 3 &lt;b&gt; matters."));
+  EXPECT_THAT(html, HasSubstr("committee-audit mask &lt;m&gt;"));
+  EXPECT_THAT(html, HasSubstr("data-chart=\"masking\" data-figure=\"kl\""));
+  EXPECT_THAT(html, HasSubstr(fmt::format("data-name=\"masking.csv\" data-bytes=\"{}\"",
+                                          std::string(kTable).size())));
+}
+
+TEST_F(FindingsOfMask, OfAnotherModelOrOfNothingAreRefused) {
+  auto result = sample_audit();
+  result.model.fingerprint = "g";
+  EXPECT_THAT([&] { check_same_model(read_findings(folder_), result, folder_); },
+              testing::ThrowsMessage<Error>(HasSubstr("is about another model (tiny)")));
+  std::filesystem::remove(folder_ / "mask.json");
+  EXPECT_THAT([&] { read_findings(folder_); },
+              testing::ThrowsMessage<Error>(HasSubstr("holds no mask.json")));
+  write_file(folder_ / "mask.json", R"({"format": "else"})");
+  EXPECT_THAT([&] { read_findings(folder_); },
+              testing::ThrowsMessage<Error>(HasSubstr("\"format\" is \"else\"")));
 }
 
 TEST(Assets, AreCarriedWhole) {

@@ -71,8 +71,14 @@
   const kText = new Set([
     'domain', 'domain_a', 'domain_b', 'committee', 'core', 'stable', 'verdict', 'reference', 'audit', 'audit_a', 'audit_b', 'figure',
     'set', 'change', 'committee_change', 'committee_joined', 'committee_left', 'core_change', 'core_joined', 'core_left',
+    'kind', 'experts', 'target', 'mode', 'token', 'domains', 'role', 'class',
   ]);
-  const valueOf = (name, cell) => (kText.has(name) ? cell : cell === '' ? null : Number(cell));
+  const valueOf = (name, cell) => {
+    if (kText.has(name)) return cell;
+    if (cell === '') return null;
+    const number = Number(cell);
+    return Number.isNaN(number) ? cell : number;
+  };
 
   // Rows as objects: of one layer, or of all.
   async function rowsOf(name, layer) {
@@ -164,7 +170,75 @@
     return (await rowsOf('compare_figures.csv')).filter((row) => row.figure === element.dataset.figure);
   }
 
+  // --- what other commands found: mask, sweep, roles, balance ---
+
+  const meanOf = (values) => {
+    const known = values.filter(Number.isFinite);
+    return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
+  };
+  const groupOf = (kind) => (kind === 'none' ? 'plain' : kind === 'random' || kind === 'matched' ? kind : 'target');
+  const placeOf = (row) => (row.layer === null ? 'together' : String(row.layer));
+
+  async function maskingRows(element) {
+    const {figure} = element.dataset;
+    return (await rowsOf('masking.csv')).map((row) => ({
+      ...row, place: placeOf(row), group: groupOf(row.kind), value: row[figure], low: row[figure + '_low'], high: row[figure + '_high'],
+    })).filter((row) => row.group !== 'plain' || row.value !== null);
+  }
+
+  // The plain model, then each set with the means of its controls.
+  async function outcomeRows() {
+    const rows = await rowsOf('masking.csv');
+    const bars = new Map();
+    for (const row of rows) {
+      const group = groupOf(row.kind);
+      const place = row.layer === null ? 'layers together' : `layer ${row.layer}`;
+      const name = group === 'plain' ? 'plain model' : group === 'target' ? `${place}: ${row.kind}` : `${place}: mean of ${row.kind} sets`;
+      if (!bars.has(name)) bars.set(name, []);
+      bars.get(name).push(row);
+    }
+    const outcomes = [['correct', 'correct'], ['wrong', 'wrong'], ['no answer', 'no_answer']];
+    return [...bars].flatMap(([name, group]) =>
+      outcomes.map(([outcome, column], order) => ({name, outcome, order, share: meanOf(group.map((row) => row[column]))})));
+  }
+
+  async function sweepRows(element) {
+    const {figure} = element.dataset;
+    const groups = new Map();
+    for (const row of await rowsOf('sweep.csv')) {
+      const key = row.mode + '\0' + row.k;
+      if (!groups.has(key)) groups.set(key, []);
+      groups.get(key).push(row);
+    }
+    return [...groups.values()].map((group) => ({
+      k: group[0].k, mode: group[0].mode,
+      value: meanOf(group.map((row) => row[figure])), floor: meanOf(group.map((row) => row[figure + '_floor'])),
+    })).sort((a, b) => a.k - b.k);
+  }
+
+  // The tokens that any expert serves most often, grouped by kind.
+  async function roleRows() {
+    const kMost = 40;
+    const rows = await rowsOf('roles.csv');
+    const counts = new Map();
+    for (const row of rows) counts.set(row.token, Math.max(counts.get(row.token) ?? 0, row.count));
+    const shown = new Set([...counts].sort((a, b) => b[1] - a[1]).slice(0, kMost).map(([token]) => token));
+    return rows.filter((row) => shown.has(row.token))
+      .map((row) => ({...row, place: `${row.layer} : ${row.expert}`}))
+      .sort((a, b) => (a.role < b.role ? -1 : a.role > b.role ? 1 : b.count - a.count));
+  }
+
+  async function enrichmentRows() {
+    return (await rowsOf('enrichment.csv')).filter((row) => row.q_value !== null && row.q_value <= 0.05)
+      .map((row) => ({...row, where: row.in_committee ? 'committee' : 'periphery'}));
+  }
+
   const kCharts = {
+    masking: {rows: maskingRows},
+    outcomes: {rows: outcomeRows},
+    sweep: {rows: sweepRows},
+    roles: {rows: roleRows, least: () => 420},
+    enrichment: {rows: enrichmentRows, least: () => 420},
     figure: {rows: figureRows},
     compare_layers: {rows: compareLayerRows},
     compare_matrix: {rows: compareMatrixRows},
