@@ -26,6 +26,9 @@ struct Flags {
 void run(const Flags& flags) {
   const fs::path& out = flags.output.out;
   check_output(flags.output);
+  // A report of an earlier run must not speak for files that are about to change.
+  std::error_code absent;
+  fs::remove(out / "report.html", absent);
   CaptureFlags recording = flags.capture;
   recording.adaptive.statistics = flags.statistics;
   if (!flags.audit_positions.empty()) recording.adaptive.positions = flags.audit_positions.front();

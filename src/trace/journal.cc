@@ -3,6 +3,8 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <memory>
+#include <new>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -63,9 +65,20 @@ std::string checksum_of(std::string_view bytes) {
   return fmt::format("{:016x}", XXH3_64bits(bytes.data(), bytes.size()));
 }
 
-std::string file_checksum(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  return checksum_of(file.text());
+std::string checksum_of(const MappedFile& file) {
+  constexpr size_t kStep = size_t{16} << 20;
+  const auto free = [](XXH3_state_t* state) { XXH3_freeState(state); };
+  const std::unique_ptr<XXH3_state_t, decltype(free)> state(XXH3_createState(), free);
+  if (!state) throw std::bad_alloc();
+  XXH3_64bits_reset(state.get());
+  for (size_t at = 0; at < file.bytes().size(); at += kStep) {
+    const auto part = file.bytes().subspan(at, std::min(kStep, file.bytes().size() - at));
+    XXH3_64bits_update(state.get(), part.data(), part.size());
+    file.dont_need(at, part.size());
+  }
+  return fmt::format("{:016x}", XXH3_64bits_digest(state.get()));
 }
+
+std::string file_checksum(const std::filesystem::path& path) { return checksum_of(MappedFile(path)); }
 
 }  // namespace committee::trace

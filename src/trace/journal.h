@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/mapped_file.h"
 #include "trace/manifest.h"
 #include "trace/shard_plan.h"
 
@@ -32,6 +33,7 @@ bool is_intact(const std::filesystem::path& folder, const ShardInfo& info);
 
 // XXH3 (64 bits) as 16 hex digits, and of a whole file.
 std::string checksum_of(std::string_view bytes);
+std::string checksum_of(const MappedFile& file);  // page by page: none stays in memory
 std::string file_checksum(const std::filesystem::path& path);
 
 }  // namespace committee::trace

@@ -303,7 +303,7 @@ std::string difference(const Manifest& found, const Manifest& wanted) {
   const auto& [old_model, model] = std::tie(found.model, wanted.model);
   const auto& [before, now] = std::tie(found.recording, wanted.recording);
   const auto flag = [](bool value) { return std::string(value ? "yes" : "no"); };
-  const std::array<std::array<std::string, 3>, 20> pairs = {{
+  const std::array<std::array<std::string, 3>, 19> pairs = {{
       {"tool version", found.tool_version, wanted.tool_version},
       {"model", old_model.name, model.name},
       {"model type", old_model.model_type, model.model_type},
@@ -317,7 +317,6 @@ std::string difference(const Manifest& found, const Manifest& wanted) {
       {"normalisation of top-k weights", flag(old_model.norm_topk_prob), flag(model.norm_topk_prob)},
       {"data set", before.dataset, now.dataset},
       {"prompt template", before.prompt_template, now.prompt_template},
-      {"data's fingerprint", before.data_fingerprint, now.data_fingerprint},
       {"recorded positions", before.positions, now.positions},
       {"record", name_of(kRecords, before.record), name_of(kRecords, now.record)},
       {"record's dtype", name_of(kDtypes, before.dtype), name_of(kDtypes, now.dtype)},
@@ -342,6 +341,11 @@ std::string difference(const Manifest& found, const Manifest& wanted) {
     if (!options.contains(name)) {
       return fmt::format("the option {} was \"{}\" and is now not set", name, value.get<std::string>());
     }
+  }
+  // Last: whatever above shapes the prompts shows here too.
+  if (before.data_fingerprint != now.data_fingerprint) {
+    return fmt::format("the data's fingerprint was \"{}\" and is now \"{}\"", before.data_fingerprint,
+                       now.data_fingerprint);
   }
   return "";
 }

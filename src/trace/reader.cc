@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -170,9 +171,11 @@ struct Trace::State {
   std::vector<Shard> shards;
   std::vector<int32_t> sample_rows;
   int64_t rows = 0;
+  std::unique_ptr<std::once_flag[]> verified = {};  // by shard
 
   const Shard& shard(int64_t index) const { return shards.at(static_cast<size_t>(index)); }
   RowBlock ids(int64_t shard_index, int64_t first, int64_t count) const;  // labels and topk_id, unchecked
+  void verify(int64_t shard_index) const;
   void check_values(const RowBlock& block, int64_t shard_index, int64_t first) const;
 };
 
@@ -233,7 +236,7 @@ Trace Trace::opened(const std::filesystem::path& folder, Manifest manifest, std:
   const std::string file = (folder / kManifestFile).string();
   const RecordShape shape(manifest);
   auto state =
-      std::make_unique<State>(State{folder, std::move(manifest), shape, std::move(samples), {}, {}, 0});
+      std::make_unique<State>(State{folder, std::move(manifest), shape, std::move(samples), {}, {}, 0, {}});
   state->sample_rows.resize(state->samples.size());
   int64_t first_sample = 0;
   for (const auto& info : state->manifest.shards) {
@@ -252,6 +255,7 @@ Trace Trace::opened(const std::filesystem::path& folder, Manifest manifest, std:
   if (first_sample != state->manifest.samples) {
     throw Error("{}: the shards hold {} samples, the trace {}", file, first_sample, state->manifest.samples);
   }
+  state->verified = std::make_unique<std::once_flag[]>(state->shards.size());
   return Trace(std::move(state));
 }
 
@@ -270,6 +274,7 @@ RowBlock Trace::State::ids(int64_t shard_index, int64_t first, int64_t count) co
     throw Error("{}: rows {}..{} are outside its {}", from.file.path().string(), first, first + count,
                 from.rows);
   }
+  std::call_once(verified[static_cast<size_t>(shard_index)], [&] { verify(shard_index); });
   RowBlock block = from.labels(first, count);
   block.topk_id = values<uint16_t>(from.ids, first, count, shape.layers * shape.top_k);
   return block;
@@ -297,14 +302,16 @@ RowBlock Trace::labels(int64_t shard) const {
   return from.labels(0, from.rows);
 }
 
-void Trace::verify(int64_t shard) const {
-  const auto& file = state_->shard(shard).file.file();
-  const auto& info = state_->manifest.shards.at(static_cast<size_t>(shard));
-  if (const auto found = checksum_of(file.text()); found != info.checksum) {
+void Trace::State::verify(int64_t shard_index) const {
+  const auto& file = shard(shard_index).file.file();
+  const auto& info = manifest.shards.at(static_cast<size_t>(shard_index));
+  if (const auto found = checksum_of(file); found != info.checksum) {
     throw Error("{}: its checksum is {}, the manifest says {}: the file is damaged", file.path().string(),
                 found, info.checksum);
   }
 }
+
+void Trace::verify(int64_t shard) const { state_->verify(shard); }
 
 void Trace::drop(int64_t shard, int64_t first, int64_t count) const {
   const auto& from = state_->shard(shard);

@@ -22,7 +22,8 @@ struct RowBlock {
 
 // A trace folder opened for reading. Manifest, samples and the layout, order and sample indices of every
 // shard are validated by open(); values (ids below E and distinct within a row and layer, probabilities
-// finite and at least 0) by read(). Throws Error naming file and item; an unfinished trace is refused.
+// finite and at least 0) and, at a shard's first read(), its checksum. Throws Error naming file and item; an
+// unfinished trace is refused.
 class Trace {
  public:
   static Trace open(const std::filesystem::path& folder);

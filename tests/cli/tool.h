@@ -15,6 +15,9 @@ struct Outcome {
 // Runs the program; arguments are passed as they are.
 Outcome run_tool(const std::vector<std::string>& arguments);
 
+// The same for any command; the first word is a program's path.
+Outcome run_program(std::vector<std::string> words);
+
 // A new, empty folder.
 class Scratch {
  public:
