@@ -104,10 +104,19 @@ void run_audit(const fs::path& input, const fs::path& out, bool overwrite, const
   check_flags(flags.statistics);
   prepare_audit_folder(out, overwrite);
   if (flags.statistics.eci == "reference") {
-    audit_by_reference(input, flags, out);
+    const std::string csv = audit_by_reference(input, flags, out);
+    if (flags.terminal.json) {
+      print_json({{"reference", json_rows(csv)}});
+    } else {
+      fmt::print("{}", csv);
+    }
     return;
   }
   const auto result = audit_trace(input, flags, out);
+  if (flags.terminal.json) {
+    print_json(audit_document(result));
+    return;
+  }
   fmt::print("{}", report::terminal_report(result, flags.terminal.style()));
 }
 
@@ -130,7 +139,7 @@ audit::AuditResult audit_trace(const fs::path& path, const AuditFlags& flags, co
   return result;
 }
 
-void audit_by_reference(const fs::path& input, const AuditFlags& flags, const fs::path& out) {
+std::string audit_by_reference(const fs::path& input, const AuditFlags& flags, const fs::path& out) {
   const StatisticsFlags& statistics = flags.statistics;
   audit::ReferenceTable table;
   if (is_table(input)) {
@@ -146,13 +155,17 @@ void audit_by_reference(const fs::path& input, const AuditFlags& flags, const fs
   }
   const std::string csv = audit::reference_csv(table, statistics.gamma, input.string());
   write_file(out / "reference.csv", csv);
-  fmt::print("{}", csv);
+  return csv;
+}
+
+OrderedJson audit_document(const audit::AuditResult& result) {
+  return OrderedJson::parse(report::audit_json(result));
 }
 
 void add_audited_rows_flags(CLI::App& app, AuditFlags& flags) {
   app.add_option("--positions", flags.positions,
                  "Recorded rows to audit: last, all or content (all there are)")
-      ->check(CLI::IsMember({"last", "all", "content"}));
+      ->check(one_of({"last", "all", "content"}));
   add_regrouping_flags(app, flags.domains, flags.group_by);
 }
 
@@ -172,6 +185,7 @@ void add_audit(CLI::App& app, Job& job) {
   add_audited_rows_flags(*command, flags->audit);
   add_machine_flags(*command, flags->audit.machine);
   add_terminal_flags(*command, flags->audit.terminal);
+  add_json_flag(*command, flags->audit.terminal);
   add_seed_flag(*command, flags->audit.seed);
   command->callback([flags, &job] {
     job = [flags] { run_audit(flags->input, flags->out, flags->overwrite, flags->audit); };

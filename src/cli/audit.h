@@ -7,6 +7,7 @@
 #include "audit/options.h"
 #include "audit/result.h"
 #include "cli/flags.h"
+#include "cli/json_output.h"
 #include "trace/reader.h"
 
 namespace committee::cli {
@@ -29,9 +30,12 @@ audit::AuditResult audit_trace(const std::filesystem::path& trace, const AuditFl
                                const std::filesystem::path& out);
 
 // --eci reference: what the authors' scripts make of a trace or of one of their tables, into
-// OUT/reference.csv (and, of a trace, OUT/reference_table.csv), printed too.
-void audit_by_reference(const std::filesystem::path& input, const AuditFlags& flags,
-                        const std::filesystem::path& out);
+// OUT/reference.csv, whose text is returned, and, of a trace, OUT/reference_table.csv.
+std::string audit_by_reference(const std::filesystem::path& input, const AuditFlags& flags,
+                               const std::filesystem::path& out);
+
+// What audit.json holds.
+OrderedJson audit_document(const audit::AuditResult& result);
 
 // An audit folder is made, or refused where it is not empty and `overwrite` is not given.
 void prepare_audit_folder(const std::filesystem::path& out, bool overwrite);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/manifest.h"
 #include "cli/parse.h"
 #include "cli/progress.h"
@@ -106,6 +107,13 @@ std::string with_sample_name(const engine::SampleError& problem, const Prompts& 
   return fmt::format("{} (sample \"{}\"): {}", prompts.data.where(sample), sample.id, problem.what());
 }
 
+std::string where_of(const engine::Progress& p) {
+  return p.layers > 0 ? fmt::format("layer {} of {}", p.layer, p.layers)
+                      : fmt::format("new token {} of {}", p.step, p.steps);
+}
+
+std::string how_to_go_on() { return "whole shards are kept, go on with: " + resume_command_text(); }
+
 // Records samples in their order, whatever is not done yet.
 class Recorder {
  public:
@@ -130,20 +138,31 @@ class Recorder {
       read(pending);
     } catch (const engine::SampleError& problem) {
       throw Error(with_sample_name(problem, prompts_));
+    } catch (const Interrupted&) {
+      fmt::print(stderr, "committee-audit: interrupted after {} of {} prompts; {}\n", writer_.samples_done(),
+                 prompts_.sequences.size(), how_to_go_on());
+      throw;
     }
     sink_.add_samples_before(end);
   }
 
-  std::string summary(double seconds) const {
-    return fmt::format("{} prompts, {} tokens ({} computed), {:.1f} s, {:.0f} tokens/s", samples_, tokens_,
-                       computed_, seconds, static_cast<double>(tokens_) / std::max(seconds, 1e-9));
+  // What was read so far, of samples that were not done before.
+  CaptureSummary summary() const {
+    CaptureSummary summary;
+    summary.prompts = samples_;
+    summary.tokens = tokens_;
+    summary.computed_tokens = computed_;
+    return summary;
   }
 
  private:
   void read(const std::vector<Sequence>& pending) {
     Progress progress(flags_.terminal.quiet);
+    const SafeStop stop;
     const auto on_progress = [&](const engine::Progress& p) {
-      progress.update(static_cast<double>(p.tokens), static_cast<double>(p.total_tokens), "", "tokens");
+      stop.check();
+      progress.update(static_cast<double>(p.tokens), static_cast<double>(p.total_tokens), where_of(p),
+                      "tokens");
     };
     const engine::Variant variant{policy_, &sink_, [&](size_t sequence, std::span<const float> logits) {
                                     sink_.score_sample(pending[sequence].sample, logits);
@@ -169,7 +188,19 @@ class Recorder {
 
 }  // namespace
 
-void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool overwrite) {
+double CaptureSummary::tokens_per_second() const {
+  return static_cast<double>(tokens) / std::max(seconds, 1e-9);
+}
+
+OrderedJson CaptureSummary::json() const {
+  return {{"trace", trace.string()}, {"prompts", prompts},
+          {"tokens", tokens},        {"computed_tokens", computed_tokens},
+          {"seconds", seconds},      {"tokens_per_second", tokens_per_second()},
+          {"warnings", warnings}};
+}
+
+CaptureSummary capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool overwrite) {
+  say_when_interrupted("interrupted before anything was written");
   check_adaptive(flags.adaptive, flags.recording);
   const auto start = std::chrono::steady_clock::now();
   const fs::path folder = model::find_model(flags.model);
@@ -200,6 +231,7 @@ void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool
                                           overwrite ? trace::Existing::kOverwrite : trace::Existing::kRefuse,
                                           limits);
 
+  say_when_interrupted("interrupted; " + how_to_go_on());
   Recorder recorder(flags, *engine, policy, prompts, tokenizer, *writer);
   if (flags.adaptive.until_stable) {
     record_until_stable(
@@ -211,9 +243,16 @@ void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool
   writer->finish();
 
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  say(flags.terminal, fmt::format("{} → {}", recorder.summary(took.count()), trace.string()));
+  CaptureSummary summary = recorder.summary();
+  summary.trace = trace;
+  summary.seconds = took.count();
+  summary.warnings = prompts.warnings;
+  say(flags.terminal, fmt::format("{} prompts, {} tokens ({} computed), {:.1f} s, {:.0f} tokens/s → {}",
+                                  summary.prompts, summary.tokens, summary.computed_tokens, summary.seconds,
+                                  summary.tokens_per_second(), trace.string()));
   engine.reset();
   if (flags.verify > 0) say(flags.terminal, verify(flags, model, prompts, policy, trace));
+  return summary;
 }
 
 void add_capture_flags(CLI::App& app, CaptureFlags& flags) {
@@ -225,6 +264,7 @@ void add_capture_flags(CLI::App& app, CaptureFlags& flags) {
   add_terminal_flags(app, flags.terminal);
   add_seed_flag(app, flags.seed);
   add_adaptive_flags(app, flags.adaptive);
+  add_json_flag(app, flags.terminal);
 }
 
 void add_verify_flag(CLI::App& app, CaptureFlags& flags) {
@@ -249,7 +289,9 @@ void add_capture(CLI::App& app, Job& job) {
     if (flags->capture.recording.record == "topk") flags->capture.adaptive.statistics.eci = "executed";
     job = [flags] {
       check_output(flags->output);
-      capture(flags->capture, flags->output.out, flags->output.resume, flags->output.overwrite);
+      const auto summary =
+          capture(flags->capture, flags->output.out, flags->output.resume, flags->output.overwrite);
+      if (flags->capture.terminal.json) print_json(summary.json());
     };
   });
 }

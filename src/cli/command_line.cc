@@ -8,15 +8,19 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/flag_table.h"
+#include "cli/interrupt.h"
+#include "cli/usage.h"
 
 namespace committee::cli {
 
 namespace {
 
-std::string command_line;
+std::string command_line, program;
+std::vector<std::string> words;  // of the command line, without the program's name
 
 // In single quotes where a shell would read a word otherwise.
-std::string quoted(const std::string& word) {
+std::string shell_word(const std::string& word) {
   const auto plain = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::strchr("-_./,:=@%+", c);
   };
@@ -26,9 +30,38 @@ std::string quoted(const std::string& word) {
   return text + "'";
 }
 
+int fail(const std::string& sentence) {
+  fmt::print(stderr, "committee-audit: {}\n", sentence);
+  return 1;
+}
+
+int run_job(const Job& job) {
+  try {
+    job();
+    if (std::fflush(stdout) != 0) throw Error("stdout: cannot write");
+    return 0;
+  } catch (const Interrupted& stop) {
+    return 128 + stop.signal;
+  } catch (const Error& problem) {
+    return fail(problem.what() + path_suggestion(problem.what(), words));
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory");
+  } catch (const std::exception& problem) {
+    return fail(problem.what());
+  }
+}
+
 }  // namespace
 
 const std::string& command_line_text() { return command_line; }
+
+std::string resume_command_text() {
+  std::string text = shell_word(program);
+  for (const auto& word : words) {
+    if (word != "--overwrite" && word != "--resume") text += " " + shell_word(word);
+  }
+  return text + " --resume";
+}
 
 int run_command_line(int argc, const char* const* argv) {
   CLI::App app{
@@ -36,11 +69,13 @@ int run_command_line(int argc, const char* const* argv) {
       "domain, and is that more than chance and arithmetic would give?",
       "committee-audit"};
   command_line = "committee-audit";
-  for (int i = 1; i < argc; ++i) {
+  program = argv[0];
+  words.assign(argv + 1, argv + argc);
+  for (const auto& word : words) {
     // These two change nothing in what is written, and a resumed run is to be equal to one in one go.
-    const std::string word = argv[i];
-    if (word != "--resume" && word != "--overwrite") command_line += " " + quoted(word);
+    if (word != "--resume" && word != "--overwrite") command_line += " " + shell_word(word);
   }
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", std::string("committee-audit ") + kVersion);
   app.require_subcommand(1);
   Job job;
@@ -51,20 +86,11 @@ int run_command_line(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    return app.exit(problem) == 0 ? 0 : 2;
+    if (problem.get_exit_code() == 0) return app.exit(problem);
+    fmt::print(stderr, "{}", usage_message(app, problem, words));
+    return 2;
   }
-  try {
-    job();
-    if (std::fflush(stdout) != 0) throw Error("stdout: cannot write");
-    return 0;
-  } catch (const Error& problem) {
-    fmt::print(stderr, "committee-audit: {}\n", problem.what());
-  } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "committee-audit: out of memory\n");
-  } catch (const std::exception& problem) {
-    fmt::print(stderr, "committee-audit: {}\n", problem.what());
-  }
-  return 1;
+  return run_job(job);
 }
 
 }  // namespace committee::cli

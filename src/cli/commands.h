@@ -27,7 +27,11 @@ void add_tokenize(CLI::App& app, Job& job);
 // The command line being run, as a shell takes it; for files that say how they were made.
 const std::string& command_line_text();
 
-// Parses and runs a command line; the exit code: 0 done, 1 failed (one sentence on stderr), 2 bad usage.
+// The same command, as it was typed, with --resume: what goes on where an interrupted one stopped.
+std::string resume_command_text();
+
+// Parses and runs a command line; the exit code: 0 done, 1 failed (one sentence on stderr), 2 bad usage,
+// 128 + signal interrupted.
 int run_command_line(int argc, const char* const* argv);
 
 }  // namespace committee::cli

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 struct Flags {
   std::vector<fs::path> audits;
   fs::path out;
-  bool overwrite = false, json = false;
+  bool overwrite = false;
   TerminalFlags terminal;
 };
 
@@ -67,7 +67,7 @@ void run_compare(const Flags& flags) {
   for (const auto& file : report::comparison_csv(comparison)) write_file(flags.out / file.name, file.text);
   write_file(flags.out / "compare.html", report::html_comparison(comparison, {command_line_text()}));
   write_file(flags.out / "compare.json", json);
-  fmt::print("{}", flags.json ? json : report::comparison_text(comparison, flags.terminal.style()));
+  fmt::print("{}", flags.terminal.json ? json : report::comparison_text(comparison, flags.terminal.style()));
 }
 
 }  // namespace
@@ -80,8 +80,8 @@ void add_compare(CLI::App& app, Job& job) {
       ->expected(2, std::numeric_limits<int>::max() / 2);
   command->add_option("-o,--out", flags->out, "Folder to write")->required()->type_name("FOLDER");
   command->add_flag("--overwrite", flags->overwrite, "Replace the comparison that is there");
-  command->add_flag("--json", flags->json, "Print compare.json instead of the tables");
   add_terminal_flags(*command, flags->terminal);
+  add_json_flag(*command, flags->terminal);
   command->callback([flags, &job] { job = [flags] { run_compare(*flags); }; });
 }
 

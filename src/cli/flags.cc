@@ -1,5 +1,7 @@
 #include "cli/flags.h"
 
+#include <fmt/ranges.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,12 +9,14 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "cli/parse.h"
+#include "dataset/prompt.h"
 
 namespace committee::cli {
 namespace {
 
-CLI::Validator one_of(std::vector<std::string> values) { return CLI::IsMember(std::move(values)); }
+constexpr int kWidest = 140;  // columns; longer lines are hard to read
 
 // Checks by the parser that will read the value later, so that a slip is bad usage (exit 2).
 template <typename Parse>
@@ -29,9 +33,26 @@ CLI::Validator readable(Parse parse) {
       "");
 }
 
+// Columns of the terminal that stdout is, 0 where it is none.
+int terminal_columns() {
+  struct winsize size {};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 }  // namespace
 
 CLI::Validator readable_size() { return readable(parse_size); }
+
+CLI::Validator one_of(std::vector<std::string> values) {
+  const std::string set = fmt::format("{{{}}}", fmt::join(values, ","));
+  const auto check = [values = std::move(values)](std::string& text) -> std::string {
+    if (std::find(values.begin(), values.end(), text) != values.end()) return {};
+    const std::string like = nearest(text, values);
+    return fmt::format("\"{}\" is none of {}{}", text, fmt::join(values, ", "),
+                       like.empty() ? "" : fmt::format("; did you mean {}?", like));
+  };
+  return CLI::Validator(check, set);
+}
 
 int MachineFlags::thread_count() const {
   return threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -53,6 +74,7 @@ report::TerminalStyle TerminalFlags::style() const {
   report::TerminalStyle style;
   const char* no_colour = std::getenv("NO_COLOR");
   const bool wanted = (no_colour == nullptr || *no_colour == '\0') && ::isatty(STDOUT_FILENO) == 1;
+  if (const int columns = terminal_columns()) style.width = std::min(columns, kWidest);
   style.colour = colour == "auto" ? wanted : colour == "always";
   return style;
 }
@@ -72,8 +94,12 @@ void add_output_flags(CLI::App& app, OutputFlags& flags) {
 
 void add_terminal_flags(CLI::App& app, TerminalFlags& flags) {
   app.add_flag("-q,--quiet", flags.quiet, "No progress on stderr");
-  app.add_option("--color,--colour", flags.colour, "auto, always or never (auto)")
+  app.add_option("--color,--colour", flags.colour, "Colours of what is printed: auto, always or never (auto)")
       ->check(one_of({"auto", "always", "never"}));
+}
+
+void add_json_flag(CLI::App& app, TerminalFlags& flags) {
+  app.add_flag("--json", flags.json, "Print the result as one JSON document");
 }
 
 void add_seed_flag(CLI::App& app, uint64_t& seed) {
@@ -102,7 +128,8 @@ void add_data_flags(CLI::App& app, DataFlags& flags) {
   app.add_option("--shots-from", flags.shots_from,
                  "Folder in MMLU's layout that they come from (the data's own)")
       ->type_name("FOLDER");
-  app.add_option("--chat", flags.chat, "Chat wrapper around each prompt: chatml, deepseek or olmoe");
+  app.add_option("--chat", flags.chat, "Chat wrapper around each prompt: chatml, deepseek or olmoe")
+      ->check(one_of(dataset::chat_names()));
   add_regrouping_flags(app, flags.domains, flags.group_by);
 }
 

@@ -30,7 +30,7 @@ struct OutputFlags {
 void check_output(const OutputFlags& flags);
 
 struct TerminalFlags {
-  bool quiet = false;
+  bool quiet = false, json = false;
   std::string colour = "auto";
 
   report::TerminalStyle style() const;  // of what goes to stdout
@@ -65,9 +65,15 @@ struct StatisticsFlags {
 // What parse_size() takes; a slip is bad usage.
 CLI::Validator readable_size();
 
+// Allows these words only; a slip is told which of them is nearest.
+CLI::Validator one_of(std::vector<std::string> values);
+
 void add_machine_flags(CLI::App& app, MachineFlags& flags);
 void add_output_flags(CLI::App& app, OutputFlags& flags);
 void add_terminal_flags(CLI::App& app, TerminalFlags& flags);
+// For commands that print a result: with flags.json that is one JSON document (see json_output.h) and nothing
+// else.
+void add_json_flag(CLI::App& app, TerminalFlags& flags);
 void add_data_flags(CLI::App& app, DataFlags& flags);
 void add_recording_flags(CLI::App& app, RecordingFlags& flags);
 void add_rule_flags(CLI::App& app, StatisticsFlags& flags);  // of the committee: --eci, --gamma, --fallback

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/trace_summary.h"
 
 namespace committee::cli {
 namespace {
@@ -35,6 +36,7 @@ void run_import(const Flags& flags) {
   const auto result = flags.kind == kTable ? audit::import_table(flags.input, flags.out, options)
                                            : trace::import_trace(flags.kind, flags.input, flags.out, options);
   for (const auto& warning : result.warnings) fmt::print(stderr, "warning: {}\n", warning);
+  if (flags.terminal.json) print_json(trace_summary(result.manifest, flags.out, result.warnings));
   if (flags.terminal.quiet) return;
   fmt::print(stderr, "{} samples, {} MoE layers of {} experts → {}; --eci that they allow: {}\n",
              result.manifest.samples, result.manifest.model.moe_layers.size(), result.manifest.model.experts,
@@ -59,7 +61,7 @@ void add_import(CLI::App& app, Job& job) {
   command->add_option("--from", flags->kind, "Kind of source, see below")
       ->required()
       ->type_name("KIND")
-      ->check(CLI::IsMember(kinds));
+      ->check(one_of(kinds));
   command->add_option("INPUT", flags->input, "File or folder")->required();
   command->add_option("-o,--out", flags->out, "Trace folder to write")->required()->type_name("FOLDER");
   command->add_option("--k", flags->k, "Experts executed a token, where the source does not say")
@@ -68,9 +70,10 @@ void add_import(CLI::App& app, Job& job) {
       ->check(CLI::Range(1, 65535));
   command
       ->add_option("--rows", flags->rows, "npy: share of slots, or distribution of single positions (share)")
-      ->check(CLI::IsMember({"share", "distribution"}));
+      ->check(one_of({"share", "distribution"}));
   command->add_flag("--overwrite", flags->overwrite, "Replace the trace that is there");
   add_terminal_flags(*command, flags->terminal);
+  add_json_flag(*command, flags->terminal);
   command->callback([flags, &job] { job = [flags] { run_import(*flags); }; });
 }
 

@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
+#include "cli/json_output.h"
 #include "cli/parse.h"
 #include "model/summary.h"
 #include "model/weights.h"
@@ -154,9 +156,9 @@ Items describe(const std::string& what) {
 void inspect(const std::string& what, bool json) {
   const Items items = describe(what);
   if (json) {
-    nlohmann::ordered_json object;
+    OrderedJson object;
     for (const auto& item : items) object[item.name] = item.value;
-    fmt::print("{}\n", object.dump(2));
+    print_json(object);
     return;
   }
   for (const auto& item : items) {
@@ -171,14 +173,14 @@ void inspect(const std::string& what, bool json) {
 void add_inspect(CLI::App& app, Job& job) {
   struct Flags {
     std::string what;
-    bool json = false;
+    TerminalFlags terminal;
   };
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("inspect", "Show what a model, a trace or an audit is");
   command->add_option("MODEL|TRACE|AUDIT", flags->what, "Folder, config.json, or hub id in the local cache")
       ->required();
-  command->add_flag("--json", flags->json, "One JSON object");
-  command->callback([flags, &job] { job = [flags] { inspect(flags->what, flags->json); }; });
+  add_json_flag(*command, flags->terminal);
+  command->callback([flags, &job] { job = [flags] { inspect(flags->what, flags->terminal.json); }; });
 }
 
 }  // namespace committee::cli

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/trace_summary.h"
 
 namespace committee::cli {
 
@@ -22,10 +23,12 @@ void add_merge(CLI::App& app, Job& job) {
   command->add_option("-o,--out", flags->out, "Trace folder to write")->required()->type_name("FOLDER");
   command->add_flag("--overwrite", flags->overwrite, "Replace the trace that is there");
   add_terminal_flags(*command, flags->terminal);
+  add_json_flag(*command, flags->terminal);
   command->callback([flags, &job] {
     job = [flags] {
       const auto existing = flags->overwrite ? trace::Existing::kOverwrite : trace::Existing::kRefuse;
       const auto manifest = trace::merge_traces(flags->traces, flags->out, existing);
+      if (flags->terminal.json) print_json(trace_summary(manifest, flags->out, {}));
       if (!flags->terminal.quiet) {
         fmt::print(stderr, "{} traces, {} samples → {}\n", flags->traces.size(), manifest.samples,
                    flags->out.string());

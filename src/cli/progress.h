@@ -11,7 +11,7 @@ namespace committee::cli {
 void say(const TerminalFlags& flags, const std::string& line);
 
 // Progress of long work on stderr: one line that is redrawn on a terminal, a plain line now and then in a
-// pipe, nothing where quiet.
+// pipe, nothing where quiet. An update that changes no figure is passed over.
 class Progress {
  public:
   explicit Progress(bool quiet);
@@ -31,6 +31,8 @@ class Progress {
 
   bool quiet_, terminal_, drawn_ = false;
   Clock::time_point start_, last_;
+  double last_done_ = -1;
+  std::string last_where_;
 };
 
 }  // namespace committee::cli

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "cli/audit.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "report/audit_files.h"
@@ -35,6 +36,12 @@ void run_report(const Flags& flags) {
     write_file(flags.html, report::html_report(audits.front().result, context));
     return;
   }
+  if (flags.terminal.json) {
+    auto documents = OrderedJson::array();
+    for (const auto& audit : audits) documents.push_back(audit_document(audit.result));
+    print_json(audits.size() == 1 ? documents.front() : documents);
+    return;
+  }
   const auto style = flags.terminal.style();
   fmt::print("{}", report::terminal_report(audits.front().result, style));
   if (audits.size() > 1) fmt::print("\n{}", report::terminal_comparison(audits, style));
@@ -54,6 +61,10 @@ void add_report(CLI::App& app, Job& job) {
       ->type_name("FOLDER")
       ->needs("--html");
   add_terminal_flags(*command, flags->terminal);
+  command
+      ->add_flag("--json", flags->terminal.json,
+                 "Print audit.json (an array of them where there are several)")
+      ->excludes("--html");
   command->callback([flags, &job] { job = [flags] { run_report(*flags); }; });
 }
 

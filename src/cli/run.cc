@@ -7,6 +7,7 @@
 #include "cli/audit.h"
 #include "cli/capture.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "report/html.h"
 #include "report/terminal.h"
 
@@ -32,22 +33,27 @@ void run(const Flags& flags) {
   CaptureFlags recording = flags.capture;
   recording.adaptive.statistics = flags.statistics;
   if (!flags.audit_positions.empty()) recording.adaptive.positions = flags.audit_positions.front();
-  capture(recording, out / "trace", flags.output.resume, flags.output.overwrite);
+  const auto captured = capture(recording, out / "trace", flags.output.resume, flags.output.overwrite);
 
   AuditFlags audit;
   audit.statistics = flags.statistics;
   audit.machine = flags.capture.machine;
   audit.seed = flags.capture.seed;
   audit.terminal = flags.capture.terminal;
+  say_when_interrupted("interrupted; the trace is complete, go on with: " + resume_command_text());
+  OrderedJson summaries = OrderedJson::array();
   std::vector<report::LabelledAudit> audits;
   const auto one = [&](const std::string& positions, const fs::path& folder) {
     audit.positions = positions;
     prepare_audit_folder(folder, true);
     if (flags.statistics.eci == "reference") {
-      audit_by_reference(out / "trace", audit, folder);
+      const std::string csv = audit_by_reference(out / "trace", audit, folder);
+      if (!audit.terminal.json) fmt::print("{}", csv);
+      summaries.push_back({{"audit", folder.string()}, {"reference", json_rows(csv)}});
     } else {
       audits.push_back({positions.empty() ? flags.capture.recording.positions : positions,
                         audit_trace(out / "trace", audit, folder)});
+      summaries.push_back({{"audit", folder.string()}, {"result", audit_document(audits.back().result)}});
     }
   };
   if (flags.audit_positions.empty()) one("", out / "audit");
@@ -57,6 +63,10 @@ void run(const Flags& flags) {
   }
   if (!audits.empty()) {
     write_file(out / "report.html", report::html_report(audits.front().result, {command_line_text()}));
+  }
+  if (flags.capture.terminal.json) {
+    print_json({{"capture", captured.json()}, {"audits", std::move(summaries)}});
+    return;
   }
   const auto style = flags.capture.terminal.style();
   if (!audits.empty()) fmt::print("{}", report::terminal_report(audits.front().result, style));
@@ -77,7 +87,7 @@ void add_run(CLI::App& app, Job& job) {
                    "Audit these of the recorded rows, each on its own: last, all, content (all there are)")
       ->delimiter(',')
       ->type_name("LIST")
-      ->check(CLI::IsMember({"last", "all", "content"}));
+      ->check(one_of({"last", "all", "content"}));
   command->callback([flags, &job] { job = [flags] { run(*flags); }; });
 }
 

@@ -23,8 +23,13 @@ void run_sweep(const Flags& flags) {
   const auto trace = trace::Trace::open(flags.trace);
   prepare_audit_folder(flags.out, flags.overwrite);
   const auto result = audit::sweep(trace, audit_options(flags.audit, trace), flags.budgets);
-  write_file(flags.out / "sweep.csv", report::sweep_csv(result));
-  fmt::print("{}", report::sweep_summary(result));
+  const std::string csv = report::sweep_csv(result);
+  write_file(flags.out / "sweep.csv", csv);
+  if (flags.audit.terminal.json) {
+    print_json({{"own_budget", result.reference_k}, {"sweep", json_rows(csv)}});
+  } else {
+    fmt::print("{}", report::sweep_summary(result));
+  }
 }
 
 }  // namespace
@@ -46,6 +51,8 @@ void add_sweep(CLI::App& app, Job& job) {
   add_audited_rows_flags(*command, flags->audit);
   add_machine_flags(*command, flags->audit.machine);
   add_seed_flag(*command, flags->audit.seed);
+  add_terminal_flags(*command, flags->audit.terminal);
+  add_json_flag(*command, flags->audit.terminal);
   command->callback([flags, &job] { job = [flags] { run_sweep(*flags); }; });
 }
 

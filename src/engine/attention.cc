@@ -203,9 +203,14 @@ void run(const Task& task, Worker& worker, const AttentionShape& shape, const Ma
 void attend(Machine& machine, const AttentionShape& shape, std::span<const QuerySpan> spans, const Matrix& q,
             const HeadRows& k, const HeadRows& v, const Matrix& out) {
   const std::vector<Task> tasks = plan(shape, spans);
-  machine.pool.for_each(static_cast<int64_t>(tasks.size()), [&](int64_t index, int worker) {
-    run(tasks[static_cast<size_t>(index)], machine.worker(worker), shape, q, k, v, out);
-  });
+  constexpr size_t kPart = 4096;
+  for (size_t begin = 0; begin < tasks.size(); begin += kPart) {
+    const auto part = std::span(tasks).subspan(begin, std::min(kPart, tasks.size() - begin));
+    machine.pool.for_each(static_cast<int64_t>(part.size()), [&](int64_t index, int worker) {
+      run(part[static_cast<size_t>(index)], machine.worker(worker), shape, q, k, v, out);
+    });
+    machine.part_done();
+  }
 }
 
 }  // namespace committee::engine

@@ -70,14 +70,16 @@ Work Engine::prefill(std::span<const Sequence> sequences, std::span<const Varian
   const auto before = state_->decoder.machine.stopwatch.seconds();
   int64_t done = 0, layer_rows = 0;
   int layers = 1;
+  const PartReports parts(state_->decoder.machine, on_progress, progress);
   for (size_t begin = 0; begin < sequences.size();) {
     const size_t end = chunk_end(cost, sequences, begin, state_->share_prefixes);
     const Batch batch(sequences.subspan(begin, end - begin), begin, state_->share_prefixes);
     Pass pass(state_->decoder, batch, variants, {});
-    layers = pass.layers();
-    int layer = 0;
+    layers = progress.layers = pass.layers();
+    progress.layer = 1;
     pass.run([&] {
-      progress.tokens = done + batch.tokens_read() * ++layer / layers;
+      progress.tokens = done + batch.tokens_read() * progress.layer / layers;
+      progress.layer = std::min(progress.layer + 1, layers);
       if (on_progress) on_progress(progress);
     });
     layer_rows += pass.rows_computed();

@@ -39,8 +39,12 @@ struct Variant {
 struct Progress {
   int64_t tokens = 0;  // of all prompts, those through all layers; a layer done counts for its share
   int64_t total_tokens = 0;
+  int layer = 0, layers = 0;  // of the chunk being read; 0 layers: tokens are being generated
+  int step = 0, steps = 0;    // new tokens of each prompt
 };
-using OnProgress = std::function<void(const Progress&)>;  // may be empty
+// May be empty. Called from the caller's thread after each layer, and between its parts (a second's work or
+// so) with the same figures; what it throws ends the pass and goes to the caller.
+using OnProgress = std::function<void(const Progress&)>;
 
 // What a pass took.
 struct Work {

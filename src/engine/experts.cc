@@ -160,6 +160,7 @@ void add_experts(Machine& machine, const std::vector<model::GatedFeedForward>& e
     machine.pool.for_ranges(selection.rows, 32, [&](int64_t first, int64_t last, int) {
       for (int64_t row = first; row < last; ++row) wave.add(row, outputs, hidden);
     });
+    machine.part_done();
   }
 }
 

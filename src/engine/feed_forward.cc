@@ -57,6 +57,7 @@ void add_feed_forward(Machine& machine, const model::GatedFeedForward& weights, 
     gate_and_up(machine, weights, {x.at(row), x.type, x.stride}, count, scales, products);
     project(machine, products, count, weights.down, {hidden.at(row), hidden.type, hidden.stride},
             Output::kAdd);
+    machine.part_done();
   }
 }
 

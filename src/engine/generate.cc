@@ -227,6 +227,7 @@ std::vector<std::vector<int32_t>> Engine::generate(std::span<const Sequence> seq
   const ChunkCost cost = generation_cost(decoder, variant, max_new_tokens, state_->budget());
   decoder.keeps_weights = cost.keeps_weights;
   std::vector<std::vector<int32_t>> made;
+  const PartReports parts(decoder.machine, on_progress, progress);
   const Variant asked{variant.policy, variant.sink, [&](size_t s, std::span<const float> logits) {
                         if (variant.on_logits && sequences[s].wants_logits) variant.on_logits(s, logits);
                       }};
@@ -236,14 +237,18 @@ std::vector<std::vector<int32_t>> Engine::generate(std::span<const Sequence> seq
     const Batch batch(chunk, begin, state_->share_prefixes);
     Generation generation(decoder, batch, max_new_tokens, asked);
     const int64_t before = progress.tokens;
-    int layer = 0;
+    progress.layer = 1;
+    progress.layers = decoder.config().layers;
     generation.prefill([&] {
-      progress.tokens = before + batch.tokens_read() * ++layer / decoder.config().layers;
+      progress.tokens = before + batch.tokens_read() * progress.layer / progress.layers;
+      progress.layer = std::min(progress.layer + 1, progress.layers);
       if (on_progress) on_progress(progress);
     });
     const int64_t sequence_count = static_cast<int64_t>(end - begin);
-    for (int step = 0; generation.step(); ++step) {
-      progress.tokens = before + batch.tokens_read() + (step + 1) * sequence_count;
+    progress.layers = 0;
+    progress.steps = max_new_tokens;
+    for (progress.step = 1; generation.step(); ++progress.step) {
+      progress.tokens = before + batch.tokens_read() + progress.step * sequence_count;
       if (on_progress) on_progress(progress);
     }
     progress.tokens = before + batch.tokens_read() + max_new_tokens * sequence_count;

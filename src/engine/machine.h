@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -24,6 +25,11 @@ struct Machine {
   ThreadPool pool;
   std::vector<Worker> workers;
   Stopwatch stopwatch;
+  std::function<void()> between_parts;  // of a layer, where not empty; may throw
+
+  void part_done() const {
+    if (between_parts) between_parts();
+  }
 
   Worker& worker(int index) { return workers[static_cast<size_t>(index)]; }
 };

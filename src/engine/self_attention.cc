@@ -46,6 +46,7 @@ void SelfAttention::keys(const model::LayerWeights& layer, const TokenRows& toke
     } else {
       plain_keys(layer.attention, x, tokens.position + first, rows, first, slot, into);
     }
+    machine_.part_done();
   }
 }
 
@@ -171,6 +172,7 @@ void SelfAttention::add(const model::LayerWeights& layer, const TokenRows& token
       const int64_t rows = std::min(kBlock, tokens.rows - first);
       const Matrix x = normed(layer, tokens, first, rows);
       queries(layer.attention, x, tokens, first, rows, {q.at(first), q.type, q.stride});
+      machine_.part_done();
     }
   }
   {

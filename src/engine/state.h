@@ -10,6 +10,20 @@
 
 namespace committee::engine {
 
+// While one lives, the parts of every layer report `progress`.
+class PartReports {
+ public:
+  PartReports(Machine& machine, const OnProgress& on_progress, const Progress& progress) : machine_(machine) {
+    if (on_progress) machine.between_parts = [&on_progress, &progress] { on_progress(progress); };
+  }
+  ~PartReports() { machine_.between_parts = {}; }
+  PartReports(const PartReports&) = delete;
+  PartReports& operator=(const PartReports&) = delete;
+
+ private:
+  Machine& machine_;
+};
+
 struct Engine::State {
   State(const model::Model& model, const EngineOptions& options)
       : decoder(model, options.compute, options.threads),

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
-#include <numeric>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "base/nearest.h"
 #include "model/weights.h"
 
 namespace committee::model {
@@ -49,21 +48,6 @@ std::string lower(std::string text) {
   return text;
 }
 
-// Levenshtein's distance.
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t change = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({change, diagonal + 1, row[j] + 1});
-    }
-  }
-  return row.back();
-}
-
 bool is_folder(const fs::path& path) {
   std::error_code unreadable;
   return fs::is_directory(path, unreadable);
@@ -92,7 +76,7 @@ std::vector<std::string> near_names(const fs::path& cache, const std::string& id
     }
     const std::string wanted = base(id), found = base(name);
     const bool contains = found.find(wanted) != std::string::npos || wanted.find(found) != std::string::npos;
-    if (contains || 3 * distance(wanted, found) <= wanted.size()) near.push_back(name);
+    if (contains || 3 * edit_distance(wanted, found) <= wanted.size()) near.push_back(name);
   }
   return near;
 }

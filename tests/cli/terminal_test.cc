@@ -1,0 +1,148 @@
+// What a person at a terminal sees: progress, Ctrl-C, suggestions; and what a program gets with --json.
+
+#include "cli/terminal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "base/json.h"
+
+namespace committee::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class Terminal : public testing::Test {
+ protected:
+  // Enough prompts, none like another, that a capture takes seconds.
+  fs::path many_prompts() const {
+    std::string lines;
+    for (int i = 0; i < 6000; ++i) {
+      std::string text;
+      for (int word = 0; word < 60; ++word) text += "w" + std::to_string(i * 7919 % 6007 + word * 31) + " ";
+      lines += R"({"id":")" + std::to_string(i) + R"(","domain":"d)" + std::to_string(i % 3) +
+               R"(","text":")" + text + "\"}\n";
+    }
+    return scratch_.file("many.jsonl", lines);
+  }
+  std::vector<std::string> capture(const fs::path& data, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {"capture", model_,      "--data", data,        "-o",
+                                      trace(),   "--threads", "1",      "--compute", "f32"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  fs::path trace() const { return scratch_ / "trace"; }
+
+  Scratch scratch_;
+  const std::string model_ = scratch_.model();
+};
+
+TEST_F(Terminal, ProgressIsOneLineWithTokensRateAndLayer) {
+  TerminalSession session(capture(many_prompts()));
+  ASSERT_TRUE(session.wait_for(" left")) << session.finish().err;
+  session.send(SIGTERM);
+  const auto outcome = session.finish();
+  EXPECT_THAT(outcome.err, testing::ContainsRegex("layer [0-9]+ of [0-9]+"));
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("tokens, "), HasSubstr("/s, "), HasSubstr("\r\x1b[K")));
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST_F(Terminal, NothingOnStderrWhenQuiet) {
+  TerminalSession session(capture(prompts(), {"--quiet"}));
+  const auto outcome = session.finish();
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST_F(Terminal, CtrlCLeavesWhatCanBeResumedAndSaysHow) {
+  const fs::path data = many_prompts();
+  TerminalSession session(capture(data, {"--limit", "40", "--overwrite"}), 60);
+  const auto whole = session.finish();
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+
+  for (const int signal : {SIGINT, SIGTERM}) {
+    TerminalSession stopped(capture(data, {"--overwrite"}), 300);
+    ASSERT_TRUE(stopped.wait_for(" left"));
+    stopped.send(signal);
+    const auto outcome = stopped.finish();
+    EXPECT_EQ(outcome.exit_code, 128 + signal);
+    EXPECT_THAT(outcome.err, HasSubstr("interrupted after "));
+    EXPECT_THAT(outcome.err,
+                testing::ContainsRegex("go on with: [^\r\n]*committee-audit capture [^\r\n]* --resume"));
+    EXPECT_THAT(outcome.err, Not(HasSubstr("--overwrite")));
+    EXPECT_FALSE(read_json(trace() / "trace.json").at("complete").get<bool>());
+  }
+  TerminalSession again(capture(data, {"--resume"}));
+  EXPECT_TRUE(again.wait_for(" left"));  // it goes on; to the end, the kill check does
+}
+
+TEST_F(Terminal, AResumedTraceEqualsAnUninterruptedOne) {
+  const auto capture_to = [&](const std::string& name, const std::string& flag) {
+    return run_tool({"capture", model_, "--data", prompts(), "-o", scratch_ / name, "--quiet", flag});
+  };
+  ASSERT_EQ(capture_to("one", "--overwrite").exit_code, 0);
+  ASSERT_EQ(capture_to("two", "--resume").exit_code, 0);  // begins where nothing was
+  EXPECT_EQ(read_text(scratch_ / "one/samples.jsonl"), read_text(scratch_ / "two/samples.jsonl"));
+}
+
+TEST_F(Terminal, SlipsAreToldWhatIsNearest) {
+  const auto said = [](const std::vector<std::string>& words, int code) {
+    const auto outcome = run_tool(words);
+    EXPECT_EQ(outcome.exit_code, code) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_THAT(said({"captur"}, 2), HasSubstr("there is no command captur; did you mean capture?"));
+  EXPECT_THAT(said({}, 2), HasSubstr("a command is missing"));
+  EXPECT_THAT(said({"capture", model_, "--dta", "x", "-o", "y"}, 2),
+              AllOf(HasSubstr("there is no flag --dta; did you mean --data?"),
+                    HasSubstr("Run committee-audit capture --help")));
+  EXPECT_THAT(said({"audit", "t", "-o", "a", "--bootstap=3"}, 2), HasSubstr("did you mean --bootstrap?"));
+  EXPECT_THAT(
+      said({"audit", "t", "-o", "a", "--eci", "rooting"}, 2),
+      HasSubstr("\"rooting\" is none of routing, executed, frequency, reference; did you mean routing?"));
+  EXPECT_THAT(said({"audit", "t", "-o", "a", "--frobnicate"}, 2), Not(HasSubstr("did you mean")));
+  const std::string file = scratch_.file("prompts.jsonl", read_text(prompts()));
+  EXPECT_THAT(said({"capture", model_, "--data", scratch_ / "promts.jsonl", "-o", trace(), "-q"}, 1),
+              HasSubstr("; did you mean " + file + "?"));
+}
+
+TEST_F(Terminal, JsonIsOneDocumentAndNothingElse) {
+  const auto document = [](const std::vector<std::string>& words) {
+    const auto outcome = run_tool(words);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return Json::parse(outcome.out);
+  };
+  const std::string out = scratch_ / "out", audit = out + "/audit";
+  const std::vector<std::string> few = {"--bootstrap", "5", "--permutations", "5", "--expert-shuffles",
+                                        "5",           "-q"};
+  std::vector<std::string> run = {"run", model_, "--data", prompts(), "-o", out, "--json"};
+  run.insert(run.end(), few.begin(), few.end());
+  const Json main_job = document(run);
+  EXPECT_EQ(main_job.at("capture").at("prompts"), 8);
+  EXPECT_EQ(main_job.at("audits").at(0).at("result"), read_json(audit + "/audit.json"));
+  EXPECT_EQ(document({"report", audit, "--json"}), read_json(audit + "/audit.json"));
+  EXPECT_EQ(document({"report", audit, audit, "--json"}).size(), 2U);
+  EXPECT_EQ(document({"inspect", model_, "--json"}).at("family"), "olmoe");
+  EXPECT_EQ(document({"audit", out + "/trace", "-o", scratch_ / "a", "--json", "-q"}).at("samples"), 8);
+  const Json reference = document(
+      {"audit", out + "/trace", "-o", scratch_ / "r", "--eci", "reference", "--k", "4", "--json", "-q"});
+  EXPECT_TRUE(reference.at("reference").at(0).is_object());
+  const Json sweep =
+      document({"sweep", out + "/trace", "-o", scratch_ / "s", "--k", "2,4", "--bootstrap", "5", "--json"});
+  EXPECT_EQ(sweep.at("sweep").at(0).at("k"), 2);
+  EXPECT_TRUE(sweep.at("sweep").at(0).at("committee").is_array());
+  EXPECT_EQ(document({"merge", out + "/trace", "-o", scratch_ / "m", "--json", "-q"}).at("samples"), 8);
+  EXPECT_EQ(
+      document({"capture", model_, "--data", prompts(), "-o", scratch_ / "c", "--json", "-q"}).at("prompts"),
+      8);
+}
+
+}  // namespace
+}  // namespace committee::cli
