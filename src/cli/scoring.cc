@@ -14,6 +14,7 @@ Score score(std::span<const float> logits, std::span<const int32_t> letters, int
   double sum = 0;
   for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - static_cast<double>(*top));
   const double log_sum = static_cast<double>(*top) + std::log(sum);
+  result.log_normalizer = log_sum;
   for (const int32_t letter : letters) {
     result.answer_logprobs.push_back(static_cast<double>(logits[static_cast<size_t>(letter)]) - log_sum);
   }

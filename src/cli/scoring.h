@@ -14,6 +14,7 @@ namespace committee::cli {
 struct Score {
   std::vector<double> answer_logprobs;  // of each choice's letter, natural
   int32_t argmax_token = 0;             // over the whole vocabulary, the lower id of equals
+  double log_normalizer = 0;            // ln Σ e^logit
   std::string outcome;                  // correct, wrong: that token is a choice's letter; else no_answer
 };
 

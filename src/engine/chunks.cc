@@ -104,6 +104,11 @@ ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_
   return cost;
 }
 
+size_t bytes_alone(const ChunkCost& cost, const Sequence& sequence) {
+  const size_t rows = sequence.tokens.size() + static_cast<size_t>(cost.extra_rows);
+  return cost.fixed + rows * cost.per_row + sequence.recorded.size() * cost.per_record + cost.per_sequence;
+}
+
 namespace {
 
 // Where to end a chunk that cannot hold all: the later the better, but what the next sequence shares with the

@@ -32,6 +32,9 @@ ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants
 ChunkCost generation_cost(const Decoder& decoder, const Variant& variant, int64_t new_tokens,
                           const Budget& budget);
 
+// Bytes of a chunk that holds one sequence alone.
+size_t bytes_alone(const ChunkCost& cost, const Sequence& sequence);
+
 // The end of the chunk that begins at `begin`: as many sequences as fit, or up to a quarter fewer, where the
 // next one shares least with them, as what it shares is computed again. Throws Error where one alone does not
 // fit.

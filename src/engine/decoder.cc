@@ -88,23 +88,32 @@ void Decoder::embed(std::span<const int32_t> tokens, const Matrix& to) {
   });
 }
 
-void Decoder::logits(const Matrix& from, int64_t rows,
+void Decoder::logits(const Matrix& from, std::span<const int64_t> rows,
                      const std::function<void(int64_t row, std::span<const float> logits)>& take) {
   const auto timing = machine.stopwatch.time(Op::kLogits);
   const int64_t d = config().d_model, vocab = config().vocab;
-  const int64_t most = std::max<int64_t>(1, static_cast<int64_t>(kLogitBytes / sizeof(float)) / vocab);
+  const size_t most = std::max<size_t>(1, kLogitBytes / sizeof(float) / static_cast<size_t>(vocab));
   const std::vector<float> norm = load_all(model.weights().final_norm);
-  Bytes normed, products;
-  for (int64_t first = 0; first < rows; first += most) {
-    const int64_t count = std::min(most, rows - first);
+  Bytes gathered, normed, products;
+  for (size_t first = 0; first < rows.size(); first += most) {
+    const std::span<const int64_t> now = rows.subspan(first, std::min(most, rows.size() - first));
+    const int64_t count = static_cast<int64_t>(now.size());
+    const Matrix in{gathered.reserve_as<float>(count * d), Compute::kF32, d};
+    for (int64_t r = 0; r < count; ++r)
+      std::copy_n(from.floats(now[static_cast<size_t>(r)]), d, in.floats(r));
     const Matrix x{normed.reserve(static_cast<size_t>(count * d) * size_of(machine.compute)), machine.compute,
                    d};
     const Matrix y{products.reserve_as<float>(count * vocab), Compute::kF32, vocab};
-    norm_rows(machine, from, first, count, norm, config().norm_eps, x);
+    try {
+      norm_rows(machine, in, 0, count, norm, config().norm_eps, x);
+    } catch (const NotFinite& found) {
+      throw NotFinite{now[static_cast<size_t>(found.row)], found.what};
+    }
     project(machine, x, count, model.weights().lm_head, y, Output::kSet);
     for (int64_t r = 0; r < count; ++r) {
-      if (!all_finite(y.floats(r), vocab)) throw NotFinite{first + r, "next-token distribution"};
-      take(first + r, {y.floats(r), static_cast<size_t>(vocab)});
+      const int64_t row = now[static_cast<size_t>(r)];
+      if (!all_finite(y.floats(r), vocab)) throw NotFinite{row, "next-token distribution"};
+      take(row, {y.floats(r), static_cast<size_t>(vocab)});
     }
   }
 }

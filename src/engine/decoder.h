@@ -25,8 +25,8 @@ struct Decoder {
   void release(int index);
   // hidden[r] = embedding of tokens[r].
   void embed(std::span<const int32_t> tokens, const Matrix& hidden);
-  // Calls `take(r, logits)` for every row, in order, from the caller's thread. Throws NotFinite.
-  void logits(const Matrix& hidden, int64_t rows,
+  // Calls `take(row, logits)` for the given rows, in that order, from the caller's thread. Throws NotFinite.
+  void logits(const Matrix& hidden, std::span<const int64_t> rows,
               const std::function<void(int64_t row, std::span<const float> logits)>& take);
   // The name of a tensor with NaN or Inf among the embedding and layers 0 to `layer` (all of the model past
   // the last one), or "".

@@ -83,6 +83,7 @@ Work Engine::prefill(std::span<const Sequence> sequences, std::span<const Varian
       if (on_progress) on_progress(progress);
     });
     layer_rows += pass.rows_computed();
+    work.prompt_rows += batch.rows();
     done += batch.tokens_read();
     ++work.chunks;
     begin = end;
@@ -91,6 +92,12 @@ Work Engine::prefill(std::span<const Sequence> sequences, std::span<const Varian
   for (size_t op = 0; op < before.size(); ++op)
     work.seconds.emplace_back(kOpNames[op], state_->decoder.machine.stopwatch.seconds()[op] - before[op]);
   return work;
+}
+
+bool Engine::fits(std::span<const Sequence> sequences, std::span<const Variant> variants) const {
+  const ChunkCost cost = prefill_cost(state_->decoder, variants, state_->budget());
+  return std::all_of(sequences.begin(), sequences.end(),
+                     [&](const Sequence& sequence) { return bytes_alone(cost, sequence) <= cost.limit; });
 }
 
 }  // namespace committee::engine

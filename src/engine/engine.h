@@ -33,7 +33,9 @@ using OnLogits = std::function<void(size_t sequence, std::span<const float> logi
 struct Variant {
   RoutingPolicy policy;
   model::RoutingSink* sink = nullptr;  // nullptr: nothing is recorded
-  OnLogits on_logits;                  // called from the caller's thread, by sequence, where wants_logits
+  // Called from the caller's thread where wants_logits. A prompt's distributions come one after another, that
+  // of the first variant first; those of equal prompts come together.
+  OnLogits on_logits;
 };
 
 struct Progress {
@@ -52,6 +54,7 @@ struct Work {
   // Computed: a prefix that several prompts share counts once, and so do the layers that variants share (the
   // sum over layers, divided by the number of layers).
   int64_t rows = 0;
+  int64_t prompt_rows = 0;  // with shared prefixes once, as one variant alone computes them
   int64_t chunks = 0;
   std::vector<std::pair<std::string, double>> seconds;  // by part of the pass
 };
@@ -85,6 +88,9 @@ class Engine {
   // for a memory limit too small for the longest prompt (saying how much is needed).
   Work prefill(std::span<const Sequence> sequences, std::span<const Variant> variants,
                const OnProgress& on_progress);
+
+  // Whether the longest prompt fits into memory with so many variants in one pass.
+  bool fits(std::span<const Sequence> sequences, std::span<const Variant> variants) const;
 
   // Continues every prompt greedily by up to `max_new_tokens`, all in step, stopping one at an end token. The
   // sink gets the generated tokens' rows only, each token as it is read itself, the last one and an end token

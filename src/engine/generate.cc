@@ -2,6 +2,7 @@
 // the prefill kept.
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "engine/ops.h"
 #include "engine/pass.h"
@@ -139,7 +140,9 @@ bool Generation::step() {
 // The next token of every sequence whose last one is read, unless it was an end token or the last of its
 // budget.
 void Generation::make(std::span<const size_t> active, const Matrix& hidden) {
-  decoder_.logits(hidden, static_cast<int64_t>(active.size()), [&](int64_t r, std::span<const float> logits) {
+  std::vector<int64_t> rows(active.size());
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  decoder_.logits(hidden, rows, [&](int64_t r, std::span<const float> logits) {
     const size_t s = active[static_cast<size_t>(r)];
     const auto& ends = config_.end_tokens;
     const bool ended = std::find(ends.begin(), ends.end(), made_[s].back()) != ends.end();

@@ -46,6 +46,8 @@ const Routing& FeedForward::route(const model::LayerWeights& layer, const TokenR
     });
   }
   if (gated) sigmoid(gate.floats(0), rows);
+  runs_shared_.clear();
+  for (const LayerPolicy& policy : lanes) runs_shared_.push_back(policy.runs_shared);
   select(layer, lanes);
   return routing_;
 }
@@ -89,7 +91,16 @@ void FeedForward::add_routed(const model::LayerWeights& layer, const TokenRows& 
   const float* scales =
       layer.moe.shared_gate ? reinterpret_cast<const float*>(shared_scale_.data()) : nullptr;
   const auto timing = machine_.stopwatch.time(Op::kDense);
-  add_feed_forward(machine_, layer.moe.shared, x_, tokens.rows, scales, tokens.hidden, middle_);
+  const int64_t lane_rows = tokens.rows / static_cast<int64_t>(runs_shared_.size());
+  for (size_t lane = 0, end = 0; lane < runs_shared_.size(); lane = end) {
+    for (end = lane + 1; end < runs_shared_.size() && runs_shared_[end] == runs_shared_[lane];) ++end;
+    if (!runs_shared_[lane]) continue;
+    const int64_t first = static_cast<int64_t>(lane) * lane_rows;
+    const Matrix &x = x_, &hidden = tokens.hidden;
+    add_feed_forward(machine_, layer.moe.shared, {x.at(first), x.type, x.stride},
+                     static_cast<int64_t>(end - lane) * lane_rows, scales ? scales + first : nullptr,
+                     {hidden.at(first), hidden.type, hidden.stride}, middle_);
+  }
 }
 
 void FeedForward::add_dense(const model::LayerWeights& layer, const TokenRows& tokens) {

@@ -40,7 +40,8 @@ class FeedForward {
   const model::ModelConfig& config_;
   Machine& machine_;
   Routing routing_;
-  Matrix x_;  // [rows, d] normed, in the machine's format
+  std::vector<bool> runs_shared_;  // by lane
+  Matrix x_;                       // [rows, d] normed, in the machine's format
   Bytes normed_, block_, probs_, ids_, weights_, shared_scale_, middle_, outputs_;
 };
 

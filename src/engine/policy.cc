@@ -72,6 +72,12 @@ void validate(const RoutingPolicy& policy, const model::ModelConfig& config) {
     if (!std::all_of(bias.begin(), bias.end(), [](float b) { return std::isfinite(b); }))
       throw Error("layer {}: a selection bias is not finite", layer);
   }
+  for (const int layer : policy.without_routed) check_layer(layer, config);
+  for (const int layer : policy.without_shared) {
+    check_layer(layer, config);
+    if (config.shared_experts == 0)
+      throw Error("layer {} has no shared experts that could be left out", layer);
+  }
 }
 
 LayerPolicy at_layer(const RoutingPolicy& policy, const model::ModelConfig& config, int layer) {
@@ -85,6 +91,8 @@ LayerPolicy at_layer(const RoutingPolicy& policy, const model::ModelConfig& conf
     result.always = sorted_ids(found->second);
   if (const auto found = policy.selection_bias.find(layer); found != policy.selection_bias.end())
     result.selection_bias = found->second;
+  result.runs_routed = !policy.without_routed.contains(layer);
+  result.runs_shared = !policy.without_shared.contains(layer);
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "model/config.h"
@@ -23,7 +24,9 @@ struct RoutingPolicy {
   std::map<int, std::vector<int>> always =
       {};  // layer: experts executed for every token, the other slots by rank
   std::map<int, std::vector<float>> selection_bias =
-      {};  // layer: [experts] added to the scores for selection only
+      {};                             // layer: [experts] added to the scores for selection only
+  std::set<int> without_routed = {};  // layers whose routed experts do not run (selected as ever, weights 0)
+  std::set<int> without_shared = {};  // layers whose shared experts do not run
 
   bool operator==(const RoutingPolicy&) const = default;
 };
@@ -35,14 +38,15 @@ struct LayerPolicy {
   MaskMode mask_mode = MaskMode::kRenormalize;
   std::vector<int> always = {};
   std::vector<float> selection_bias = {};  // [experts] or empty
+  bool runs_routed = true, runs_shared = true;
 
   bool operator==(const LayerPolicy&) const = default;
 };
 
 // Throws Error for a layer that has no routed experts, an unknown expert id, a bias of another length or not
 // finite, a budget outside 1..experts (or more than the groups that are kept can hold), an expert both masked
-// and always executed, more `always` experts than the budget, or a mask that leaves fewer experts than the
-// budget, be it in the groups that are kept.
+// and always executed, more `always` experts than the budget, a mask that leaves fewer experts than the
+// budget, be it in the groups that are kept, or a layer without shared experts that should run without them.
 void validate(const RoutingPolicy& policy, const model::ModelConfig& config);
 
 // The policy at one layer; needs a valid policy.

@@ -143,8 +143,13 @@ void Pass::logits() {
     const auto row = std::lower_bound(rows_.begin(), rows_.end(), batch_.last_rows()[s]);
     sequences[static_cast<size_t>(row - rows_.begin())].push_back(s);
   }
-  const int64_t rows = static_cast<int64_t>(rows_.size()) * lane_count();
-  decoder_.logits(tokens().hidden, rows, [&](int64_t r, std::span<const float> values) {
+  // A row in all lanes before the next row: who compares variants keeps one distribution at a time.
+  std::vector<int64_t> order;
+  for (size_t row = 0; row < rows_.size(); ++row) {
+    for (size_t lane = 0; lane < lanes_.size(); ++lane)
+      order.push_back(static_cast<int64_t>(lane * rows_.size() + row));
+  }
+  decoder_.logits(tokens().hidden, order, [&](int64_t r, std::span<const float> values) {
     for (const size_t v : lanes_[static_cast<size_t>(r) / rows_.size()]) {
       if (!variants_[v].on_logits) continue;
       for (const size_t s : sequences[static_cast<size_t>(r) % rows_.size()])

@@ -97,7 +97,7 @@ void Selector::select(float* logits, uint16_t* ids, float* weights) {
   const float factor = static_cast<float>(router_.scaling) / (router_.normalize_top_k ? sum + 1e-20f : 1.0f);
   for (int j = 0; j < k; ++j) {
     const size_t e = static_cast<size_t>(order_[static_cast<size_t>(j)]);
-    score_[e] = masked_[e] ? 0.0f : score_[e] * factor;
+    score_[e] = masked_[e] || !policy_.runs_routed ? 0.0f : score_[e] * factor;
   }
   std::sort(order_.begin(), order_.begin() + k, before(score_));
   for (int j = 0; j < k; ++j) {

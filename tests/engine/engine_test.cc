@@ -257,7 +257,7 @@ TEST_P(EngineTest, VariantsInOnePassEqualVariantsAlone) {
   const model::ModelConfig& config = model_.config();
   if (config.router.experts < 5) GTEST_SKIP() << "too few experts to mask";
   const int first = config.moe_layers.front(), last = config.moe_layers.back();
-  std::vector<RoutingPolicy> policies(6);
+  std::vector<RoutingPolicy> policies(8);
   policies[1].masked[last] = {0, 3};
   policies[1].mask_mode = MaskMode::kDrop;
   policies[2].top_k = 2;
@@ -265,6 +265,8 @@ TEST_P(EngineTest, VariantsInOnePassEqualVariantsAlone) {
   policies[3].mask_mode = MaskMode::kDrop;
   policies[4] = policies[1];
   policies[5].always[first] = {1};
+  policies[6].without_routed = {first};
+  if (config.shared_experts > 0) policies[7].without_shared = {last};
   const auto sequences = prompts(config.vocab, 2);
   const std::vector<Result> together = run(model_, sequences, policies, {.threads = 2});
   for (size_t v = 0; v < policies.size(); ++v) {
@@ -273,8 +275,8 @@ TEST_P(EngineTest, VariantsInOnePassEqualVariantsAlone) {
     expect_equal(together[v], alone[0], 1e-5f);
     if (v != 5) expect_reference(model_, sequences, policies[v], together[v], 2e-5);
   }
-  EXPECT_EQ(together[0].work.tokens, 6 * token_count(sequences));
-  EXPECT_LT(together[0].work.rows, 5 * run(model_, sequences).work.rows);
+  EXPECT_EQ(together[0].work.tokens, 8 * token_count(sequences));
+  EXPECT_LT(together[0].work.rows, 6 * run(model_, sequences).work.rows);
 }
 
 TEST_P(EngineTest, GeneratesWhatPrefillWouldSay) {

@@ -42,6 +42,8 @@ TEST(Policy, RefusesWhatCannotBeRouted) {
   EXPECT_EQ(refusal({.masked = {{1, {2}}}, .always = {{1, {2}}}}, config),
             "layer 1: expert 2 is both masked and always executed");
   EXPECT_EQ(refusal({.selection_bias = {{1, {0.5f}}}}, config), "layer 1: 1 selection biases for 8 experts");
+  EXPECT_EQ(refusal({.without_routed = {0}}, config), "layer 0 has no routed experts to choose from");
+  EXPECT_EQ(refusal({.without_shared = {1}}, config), "layer 1 has no shared experts that could be left out");
   std::vector<float> bias(8, 0.0f);
   bias[3] = std::numeric_limits<float>::infinity();
   EXPECT_EQ(refusal({.selection_bias = {{1, bias}}}, config), "layer 1: a selection bias is not finite");

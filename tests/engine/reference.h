@@ -234,11 +234,12 @@ class Reference {
   }
 
   Vector experts(const model::MoeWeights& w, const Vector& x, int layer) {
-    const Routed routed = route(w, x, layer);
+    Routed routed = route(w, x, layer);
     Vector y(x.size());
+    if (policy_.without_routed.contains(layer)) std::fill(routed.weights.begin(), routed.weights.end(), 0);
     for (size_t j = 0; j < routed.ids.size(); ++j)
       add(y, gated(w.experts[static_cast<size_t>(routed.ids[j])], x), routed.weights[j]);
-    if (w.shared.gate)
+    if (w.shared.gate && !policy_.without_shared.contains(layer))
       add(y, gated(w.shared, x), w.shared_gate ? 1 / (1 + std::exp(-times(w.shared_gate, x)[0])) : 1.0);
     routing.back().push_back(routed);
     return y;

@@ -30,8 +30,11 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"audit", {"trace"}},
     {"roles", {"trace", "audit"}},
     {"balance", {"trace", "audit"}},
-    {"report", {"trace", "audit", "roles", "balance"}},
-    {"cli", {"dataset", "tokenizer", "model", "engine", "trace", "audit", "roles", "balance", "report"}},
+    {"interventions", {"trace", "audit"}},
+    {"report", {"trace", "audit", "roles", "balance", "interventions"}},
+    {"cli",
+     {"dataset", "tokenizer", "model", "engine", "trace", "audit", "roles", "balance", "interventions",
+      "report"}},
 };
 
 // Of `model`, the trace sees the file format and the records only: an audit needs no weights.
