@@ -14,6 +14,7 @@ void add_run(CLI::App& app, Job& job);
 void add_capture(CLI::App& app, Job& job);
 void add_import(CLI::App& app, Job& job);
 void add_audit(CLI::App& app, Job& job);
+void add_mask(CLI::App& app, Job& job);
 void add_sweep(CLI::App& app, Job& job);
 void add_roles(CLI::App& app, Job& job);
 void add_balance(CLI::App& app, Job& job);
