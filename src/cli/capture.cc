@@ -9,10 +9,9 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/manifest.h"
-#include "cli/parse.h"
 #include "cli/progress.h"
-#include "cli/prompts.h"
 #include "cli/scoring.h"
+#include "cli/setup.h"
 #include "cli/verify.h"
 #include "engine/engine.h"
 #include "model/weights.h"
@@ -71,26 +70,6 @@ class CaptureSink : public model::RoutingSink {
   int64_t next_ = 0;
 };
 
-engine::Compute chosen_compute(const std::string& name) {
-  if (name == "f32") return engine::Compute::kF32;
-  if (name == "bf16") return engine::Compute::kBF16;
-  return engine::best_compute();
-}
-
-engine::RoutingPolicy policy_of(const RecordingFlags& flags) {
-  engine::RoutingPolicy policy;
-  policy.top_k = flags.top_k;
-  if (!flags.mask.empty()) policy.masked = parse_expert_sets(flags.mask);
-  if (flags.mask_mode == "drop") policy.mask_mode = engine::MaskMode::kDrop;
-  if (!flags.always.empty()) policy.always = parse_expert_sets(flags.always);
-  return policy;
-}
-
-std::optional<Tokenizer> load_tokenizer(const fs::path& folder) {
-  if (!fs::exists(folder / "tokenizer.json")) return std::nullopt;
-  return Tokenizer::load(folder);
-}
-
 // The most rows each sample can have.
 std::vector<int32_t> max_rows(const std::vector<Sequence>& sequences, const RecordingFlags& flags) {
   std::vector<int32_t> rows;
@@ -100,11 +79,6 @@ std::vector<int32_t> max_rows(const std::vector<Sequence>& sequences, const Reco
                                                   : static_cast<int32_t>(sequence.recorded.size()));
   }
   return rows;
-}
-
-std::string with_sample_name(const engine::SampleError& problem, const Prompts& prompts) {
-  const auto& sample = prompts.data.samples.at(static_cast<size_t>(problem.sample));
-  return fmt::format("{} (sample \"{}\"): {}", prompts.data.where(sample), sample.id, problem.what());
 }
 
 std::string where_of(const engine::Progress& p) {
@@ -203,26 +177,17 @@ CaptureSummary capture(const CaptureFlags& flags, const fs::path& trace, bool re
   say_when_interrupted("interrupted before anything was written");
   check_adaptive(flags.adaptive, flags.recording);
   const auto start = std::chrono::steady_clock::now();
-  const fs::path folder = model::find_model(flags.model);
-  const model::Model model = model::Model::open(folder);
-  const engine::RoutingPolicy policy = policy_of(flags.recording);
-  engine::validate(policy, model.config());
-  const auto tokenizer = load_tokenizer(folder);
-  DataFlags data = flags.data;
-  if (flags.adaptive.until_stable) data.round = flags.adaptive.round;
-  Prompts prompts;
-  {
-    ThreadPool pool(flags.machine.thread_count());
-    prompts = prepare_prompts(data, flags.recording, flags.seed, model.config(), tokenizer, pool);
-  }
-  for (const auto& warning : prompts.warnings) say(flags.terminal, "warning: " + warning);
+  CaptureFlags adapted = flags;
+  if (flags.adaptive.until_stable) adapted.data.round = flags.adaptive.round;
+  const Setup setup(adapted);
+  const model::Model& model = setup.model;
+  const engine::RoutingPolicy& policy = setup.policy;
+  const auto& tokenizer = setup.tokenizer;
+  const Prompts& prompts = setup.prompts;
 
-  const engine::Compute compute = chosen_compute(flags.recording.compute);
-  check_verify(flags, compute);
-  std::optional<engine::Engine> engine(
-      std::in_place, model,
-      engine::EngineOptions{compute, flags.machine.thread_count(), flags.machine.memory_bytes()});
-  trace::Manifest manifest = manifest_of(flags, model, prompts, compute == engine::Compute::kBF16);
+  check_verify(flags, setup.compute);
+  std::optional<engine::Engine> engine(std::in_place, model, setup.engine_options());
+  trace::Manifest manifest = manifest_of(flags, model, prompts, setup.compute == engine::Compute::kBF16);
   auto rows = max_rows(prompts.sequences, flags.recording);
   const trace::ShardLimits limits{.cuts = prompts.data.rounds};
   const auto writer =

@@ -12,6 +12,7 @@
 #include "cli/experiment.h"
 #include "cli/manifest.h"
 #include "cli/parse.h"
+#include "cli/progress.h"
 #include "interventions/analysis.h"
 #include "interventions/controls.h"
 #include "report/audit_files.h"

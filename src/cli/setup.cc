@@ -1,9 +1,8 @@
 #include "cli/setup.h"
 
-#include <cstdio>
-
 #include "base/error.h"
 #include "cli/parse.h"
+#include "cli/progress.h"
 
 namespace committee::cli {
 namespace {
@@ -54,10 +53,6 @@ engine::EngineOptions Setup::engine_options() const {
 std::string with_sample_name(const engine::SampleError& problem, const Prompts& prompts) {
   const auto& sample = prompts.data.samples.at(static_cast<size_t>(problem.sample));
   return fmt::format("{} (sample \"{}\"): {}", prompts.data.where(sample), sample.id, problem.what());
-}
-
-void say(const TerminalFlags& flags, const std::string& line) {
-  if (!flags.quiet) fmt::print(stderr, "{}\n", line);
 }
 
 }  // namespace committee::cli

@@ -30,7 +30,4 @@ struct Setup {
 // "FILE:LINE (sample "ID"): why".
 std::string with_sample_name(const engine::SampleError& problem, const Prompts& prompts);
 
-// A line on stderr, unless --quiet.
-void say(const TerminalFlags& flags, const std::string& line);
-
 }  // namespace committee::cli

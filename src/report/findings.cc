@@ -61,6 +61,8 @@ Findings read_findings(const fs::path& folder) {
     const auto format = required_field<std::string>(json, "format", file);
     if (format != "committee-audit " + std::string(kind))
       throw Error("{}: \"format\" is \"{}\"", file, format);
+    if (!optional_field<bool>(json, "complete", file).value_or(true))
+      throw Error("{}: is not finished; --resume goes on with it", folder.string());
     Findings findings;
     findings.kind = kind;
     findings.command = optional_field<std::string>(json, "command", file).value_or("");
