@@ -401,7 +401,7 @@ void add_mask(CLI::App& app, Job& job) {
       app.add_subcommand("mask", "What a model loses without a set of experts, beside control sets");
   flags->capture.recording.positions = "all";
   add_capture_flags(*command, flags->capture);
-  for (const char* name : {"--max-new-tokens", "--record", "--record-dtype"})
+  for (const char* name : {"--max-new-tokens", "--record", "--record-dtype", "--until-stable", "--round"})
     command->remove_option(command->get_option(name));
   command->get_option("--positions")
       ->description("Tokens whose executed experts count for matching: last, all or content (all)");
