@@ -5,215 +5,43 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/version.h"
+#include "cli/capture_setup.h"
 #include "cli/commands.h"
-#include "cli/manifest.h"
-#include "cli/parse.h"
 #include "cli/progress.h"
-#include "cli/prompts.h"
-#include "cli/scoring.h"
+#include "cli/ranks.h"
 #include "cli/verify.h"
-#include "engine/engine.h"
-#include "model/weights.h"
-#include "trace/writer.h"
+#include "parallel/agree.h"
 
 namespace committee::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using engine::Sequence;
-using tokenizer::Tokenizer;
-
-// Between engine and trace: passes the records on, and adds what is known of the samples as soon as their
-// chunk is over, so that whole shards reach the disk while the pass goes on.
-class CaptureSink : public model::RoutingSink {
- public:
-  CaptureSink(trace::TraceWriter& writer, const Prompts& prompts, const std::optional<Tokenizer>& tokenizer)
-      : writer_(writer), prompts_(prompts), tokenizer_(tokenizer), infos_(prompts.data.samples.size()) {
-    for (size_t i = 0; i < infos_.size(); ++i) {
-      infos_[i] = sample_info(prompts.data.samples[i], prompts.sequences[i]);
-    }
-  }
-
-  void begin_chunk(const model::RecordedRows& rows) override {
-    if (rows.size() > 0) add_samples_before(rows.sample.front());
-    writer_.begin_chunk(rows);
-  }
-  void record(const model::RoutingBatch& batch) override { writer_.record(batch); }
-  void end_chunk() override { writer_.end_chunk(); }
-
-  void score_sample(int32_t sample, std::span<const float> logits) {
-    const auto i = static_cast<size_t>(sample);
-    Score result = score(logits, prompts_.letters[i], *prompts_.data.samples[i].answer, *tokenizer_);
-    infos_[i].answer_logprobs = std::move(result.answer_logprobs);
-    infos_[i].argmax_token = result.argmax_token;
-    infos_[i].outcome = std::move(result.outcome);
-  }
-
-  // All samples below `end` that the trace does not hold yet.
-  void add_samples_before(int64_t end) {
-    while (next_ < end) {
-      const int64_t first = next_;
-      const bool done = writer_.is_done(first);
-      while (next_ < end && writer_.is_done(next_) == done) ++next_;
-      if (!done) writer_.add_samples(first, std::span(infos_).subspan(first, next_ - first));
-    }
-  }
-
-  const std::vector<trace::SampleInfo>& infos() const { return infos_; }
-
- private:
-  trace::TraceWriter& writer_;
-  const Prompts& prompts_;
-  const std::optional<Tokenizer>& tokenizer_;
-  std::vector<trace::SampleInfo> infos_;
-  int64_t next_ = 0;
-};
-
-engine::Compute chosen_compute(const std::string& name) {
-  if (name == "f32") return engine::Compute::kF32;
-  if (name == "bf16") return engine::Compute::kBF16;
-  return engine::best_compute();
-}
-
-engine::RoutingPolicy policy_of(const RecordingFlags& flags) {
-  engine::RoutingPolicy policy;
-  policy.top_k = flags.top_k;
-  if (!flags.mask.empty()) policy.masked = parse_expert_sets(flags.mask);
-  if (flags.mask_mode == "drop") policy.mask_mode = engine::MaskMode::kDrop;
-  if (!flags.always.empty()) policy.always = parse_expert_sets(flags.always);
-  return policy;
-}
-
-std::optional<Tokenizer> load_tokenizer(const fs::path& folder) {
-  if (!fs::exists(folder / "tokenizer.json")) return std::nullopt;
-  return Tokenizer::load(folder);
-}
-
-// The most rows each sample can have.
-std::vector<int32_t> max_rows(const std::vector<Sequence>& sequences, const RecordingFlags& flags) {
-  std::vector<int32_t> rows;
-  rows.reserve(sequences.size());
-  for (const auto& sequence : sequences) {
-    rows.push_back(flags.positions == "generated" ? flags.max_new_tokens
-                                                  : static_cast<int32_t>(sequence.recorded.size()));
-  }
-  return rows;
-}
-
-std::string with_sample_name(const engine::SampleError& problem, const Prompts& prompts) {
-  const auto& sample = prompts.data.samples.at(static_cast<size_t>(problem.sample));
-  return fmt::format("{} (sample \"{}\"): {}", prompts.data.where(sample), sample.id, problem.what());
-}
-
-// Records samples in their order, whatever is not done yet.
-class Recorder {
- public:
-  Recorder(const CaptureFlags& flags, engine::Engine& engine, const engine::RoutingPolicy& policy,
-           const Prompts& prompts, const std::optional<Tokenizer>& tokenizer, trace::TraceWriter& writer)
-      : flags_(flags),
-        engine_(engine),
-        policy_(policy),
-        prompts_(prompts),
-        writer_(writer),
-        sink_(writer, prompts, tokenizer) {}
-
-  // All samples before `end`.
-  void record_before(int64_t end) {
-    std::vector<Sequence> pending;
-    for (; next_ < end; ++next_) {
-      if (!writer_.is_done(next_)) pending.push_back(prompts_.sequences[static_cast<size_t>(next_)]);
-    }
-    for (const auto& sequence : pending) tokens_ += static_cast<int64_t>(sequence.tokens.size());
-    samples_ += std::ssize(pending);
-    try {
-      read(pending);
-    } catch (const engine::SampleError& problem) {
-      throw Error(with_sample_name(problem, prompts_));
-    }
-    sink_.add_samples_before(end);
-  }
-
-  std::string summary(double seconds) const {
-    return fmt::format("{} prompts, {} tokens ({} computed), {:.1f} s, {:.0f} tokens/s", samples_, tokens_,
-                       computed_, seconds, static_cast<double>(tokens_) / std::max(seconds, 1e-9));
-  }
-
- private:
-  void read(const std::vector<Sequence>& pending) {
-    Progress progress(flags_.terminal.quiet);
-    const auto on_progress = [&](const engine::Progress& p) {
-      progress.update(static_cast<double>(p.tokens), static_cast<double>(p.total_tokens), "", "tokens");
-    };
-    const engine::Variant variant{policy_, &sink_, [&](size_t sequence, std::span<const float> logits) {
-                                    sink_.score_sample(pending[sequence].sample, logits);
-                                  }};
-    if (flags_.recording.positions == "generated") {
-      const auto generated = engine_.generate(pending, flags_.recording.max_new_tokens, variant, on_progress);
-      for (const auto& sequence : generated) tokens_ += static_cast<int64_t>(sequence.size());
-      computed_ = tokens_;
-    } else {
-      computed_ += engine_.prefill(pending, std::span(&variant, 1), on_progress).rows;
-    }
-    progress.finish();
-  }
-
-  const CaptureFlags& flags_;
-  engine::Engine& engine_;
-  const engine::RoutingPolicy& policy_;
-  const Prompts& prompts_;
-  trace::TraceWriter& writer_;
-  CaptureSink sink_;
-  int64_t next_ = 0, samples_ = 0, tokens_ = 0, computed_ = 0;
-};
 
 }  // namespace
 
-void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool overwrite) {
-  check_adaptive(flags.adaptive, flags.recording);
+void capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool overwrite,
+             parallel::Communicator& ranks) {
   const auto start = std::chrono::steady_clock::now();
-  const fs::path folder = model::find_model(flags.model);
-  const model::Model model = model::Model::open(folder);
-  const engine::RoutingPolicy policy = policy_of(flags.recording);
-  engine::validate(policy, model.config());
-  const auto tokenizer = load_tokenizer(folder);
-  DataFlags data = flags.data;
-  if (flags.adaptive.until_stable) data.round = flags.adaptive.round;
-  Prompts prompts;
-  {
-    ThreadPool pool(flags.machine.thread_count());
-    prompts = prepare_prompts(data, flags.recording, flags.seed, model.config(), tokenizer, pool);
-  }
-  for (const auto& warning : prompts.warnings) say(flags.terminal, "warning: " + warning);
-
-  const engine::Compute compute = chosen_compute(flags.recording.compute);
-  check_verify(flags, compute);
-  std::optional<engine::Engine> engine(
-      std::in_place, model,
-      engine::EngineOptions{compute, flags.machine.thread_count(), flags.machine.memory_bytes()});
-  trace::Manifest manifest = manifest_of(flags, model, prompts, compute == engine::Compute::kBF16);
-  auto rows = max_rows(prompts.sequences, flags.recording);
-  const trace::ShardLimits limits{.cuts = prompts.data.rounds};
-  const auto writer =
-      resume ? trace::TraceWriter::resume(trace, std::move(manifest), std::move(rows), limits)
-             : trace::TraceWriter::create(trace, std::move(manifest), std::move(rows),
-                                          overwrite ? trace::Existing::kOverwrite : trace::Existing::kRefuse,
-                                          limits);
-
-  Recorder recorder(flags, *engine, policy, prompts, tokenizer, *writer);
-  if (flags.adaptive.until_stable) {
-    record_until_stable(
-        {flags.adaptive, flags.machine, flags.terminal, flags.seed, trace, prompts.data.rounds}, *writer,
-        [&](int64_t end) { recorder.record_before(end); });
-  } else {
-    recorder.record_before(static_cast<int64_t>(prompts.sequences.size()));
-  }
-  writer->finish();
+  const auto setup = set_up_capture(flags, ranks);
+  const TerminalFlags& terminal = setup->flags.terminal;
+  for (const auto& warning : setup->prompts.warnings) say(terminal, "warning: " + warning);
+  const CaptureOutput output{trace, resume, overwrite};
+  const CaptureWork work = flags.ranks.share == "layers" && ranks.size() > 1
+                               ? capture_by_layers(*setup, output, ranks)
+                               : capture_by_prompts(*setup, output, ranks);
 
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  say(flags.terminal, fmt::format("{} → {}", recorder.summary(took.count()), trace.string()));
-  engine.reset();
-  if (flags.verify > 0) say(flags.terminal, verify(flags, model, prompts, policy, trace));
+  const std::string by = ranks.size() > 1 ? fmt::format(", {} ranks", ranks.size()) : "";
+  say(terminal,
+      fmt::format("{} prompts, {} tokens ({} computed), {:.1f} s, {:.0f} tokens/s{} → {}", work.prompts,
+                  work.tokens, work.rows, took.count(),
+                  static_cast<double>(work.tokens) / std::max(took.count(), 1e-9), by, trace.string()));
+  setup->engine.reset();
+  if (flags.verify == 0) return;
+  parallel::agree(ranks, [&] {
+    if (!ranks.first()) return;
+    say(terminal, verify(setup->flags, setup->model, setup->prompts, setup->policy, trace));
+  });
 }
 
 void add_capture_flags(CLI::App& app, CaptureFlags& flags) {
@@ -222,6 +50,7 @@ void add_capture_flags(CLI::App& app, CaptureFlags& flags) {
   add_data_flags(app, flags.data);
   add_recording_flags(app, flags.recording);
   add_machine_flags(app, flags.machine);
+  add_rank_flags(app, flags.ranks, flags.data);
   add_terminal_flags(app, flags.terminal);
   add_seed_flag(app, flags.seed);
   add_adaptive_flags(app, flags.adaptive);
@@ -248,8 +77,10 @@ void add_capture(CLI::App& app, Job& job) {
     // What a later audit will take where the recording has no distributions.
     if (flags->capture.recording.record == "topk") flags->capture.adaptive.statistics.eci = "executed";
     job = [flags] {
-      check_output(flags->output);
-      capture(flags->capture, flags->output.out, flags->output.resume, flags->output.overwrite);
+      with_ranks([&](parallel::Communicator& ranks) {
+        check_output(flags->output, ranks);
+        capture(flags->capture, flags->output.out, flags->output.resume, flags->output.overwrite, ranks);
+      });
     };
   });
 }

@@ -6,6 +6,7 @@
 
 #include "cli/flags.h"
 #include "cli/until_stable.h"
+#include "parallel/communicator.h"
 
 namespace committee::cli {
 
@@ -14,15 +15,18 @@ struct CaptureFlags {
   DataFlags data;
   RecordingFlags recording;
   MachineFlags machine;
+  RankFlags ranks;
   TerminalFlags terminal;
   AdaptiveFlags adaptive;
   uint64_t seed = 0;
   int64_t verify = 0;  // prompts to compute once more in float32
 };
 
-// Reads every prompt with the model and writes the trace folder. Progress, warnings and a closing line go to
-// stderr. Nothing of the trace is touched before the model, the data and every prompt have been checked.
-void capture(const CaptureFlags& flags, const std::filesystem::path& trace, bool resume, bool overwrite);
+// Reads every prompt with the model and writes the trace folder; several ranks share that. Progress, warnings
+// and a closing line go to the first one's stderr. Nothing of the trace is touched before the model, the data
+// and every prompt have been checked.
+void capture(const CaptureFlags& flags, const std::filesystem::path& trace, bool resume, bool overwrite,
+             parallel::Communicator& ranks);
 
 void add_capture_flags(CLI::App& app, CaptureFlags& flags);
 void add_verify_flag(CLI::App& app, CaptureFlags& flags);

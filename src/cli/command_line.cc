@@ -3,11 +3,14 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
-#include <new>
+#include <iostream>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/ranks.h"
+#include "parallel/agree.h"
 
 namespace committee::cli {
 
@@ -51,18 +54,18 @@ int run_command_line(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    return app.exit(problem) == 0 ? 0 : 2;
+    std::ostringstream nowhere;
+    const bool speaks = is_first_rank();
+    return app.exit(problem, speaks ? std::cout : nowhere, speaks ? std::cerr : nowhere) == 0 ? 0 : 2;
   }
   try {
+    check_command_of_ranks(app.get_subcommands().front()->get_name());
     job();
     if (std::fflush(stdout) != 0) throw Error("stdout: cannot write");
     return 0;
-  } catch (const Error& problem) {
-    fmt::print(stderr, "committee-audit: {}\n", problem.what());
-  } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "committee-audit: out of memory\n");
-  } catch (const std::exception& problem) {
-    fmt::print(stderr, "committee-audit: {}\n", problem.what());
+  } catch (const std::exception&) {
+    // The first rank speaks for all.
+    if (is_first_rank()) fmt::print(stderr, "committee-audit: {}\n", parallel::current_problem());
   }
   return 1;
 }

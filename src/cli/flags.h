@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "parallel/communicator.h"
 #include "report/terminal.h"
 
 // The flags, as typed: each is stated once, here, and parsing, help and the options echoed in files derive
@@ -17,8 +18,8 @@ struct MachineFlags {
   int threads = 0;     // 0: all that the process may use
   std::string memory;  // empty: what the machine has
 
-  int thread_count() const;
-  uint64_t memory_bytes() const;  // 0 where not given
+  int thread_count(int processes = 1) const;  // with so many on this machine
+  uint64_t memory_bytes() const;              // 0 where not given
 };
 
 struct OutputFlags {
@@ -26,8 +27,15 @@ struct OutputFlags {
   bool resume = false, overwrite = false;
 };
 
-// Refuses an OUT that holds something, unless the flags say what to do with that.
-void check_output(const OutputFlags& flags);
+// Refuses an OUT that holds something, unless the flags say what to do with that. Collective.
+void check_output(const OutputFlags& flags, parallel::Communicator& ranks);
+
+// What the processes of mpirun or srun share, and how.
+struct RankFlags {
+  std::string share = "prompts";
+  bool gather = false;
+  std::filesystem::path scratch;  // empty: the system's
+};
 
 struct TerminalFlags {
   bool quiet = false;
@@ -66,6 +74,7 @@ struct StatisticsFlags {
 CLI::Validator readable_size();
 
 void add_machine_flags(CLI::App& app, MachineFlags& flags);
+void add_rank_flags(CLI::App& app, RankFlags& flags, DataFlags& data);
 void add_output_flags(CLI::App& app, OutputFlags& flags);
 void add_terminal_flags(CLI::App& app, TerminalFlags& flags);
 void add_data_flags(CLI::App& app, DataFlags& flags);

@@ -7,6 +7,8 @@
 #include "cli/audit.h"
 #include "cli/capture.h"
 #include "cli/commands.h"
+#include "cli/ranks.h"
+#include "parallel/agree.h"
 #include "report/html.h"
 #include "report/terminal.h"
 
@@ -22,15 +24,8 @@ struct Flags {
   std::vector<std::string> audit_positions;
 };
 
-// The main job: what the model's routers do on the prompts, and what that shows.
-void run(const Flags& flags) {
+void audit_and_report(const Flags& flags) {
   const fs::path& out = flags.output.out;
-  check_output(flags.output);
-  CaptureFlags recording = flags.capture;
-  recording.adaptive.statistics = flags.statistics;
-  if (!flags.audit_positions.empty()) recording.adaptive.positions = flags.audit_positions.front();
-  capture(recording, out / "trace", flags.output.resume, flags.output.overwrite);
-
   AuditFlags audit;
   audit.statistics = flags.statistics;
   audit.machine = flags.capture.machine;
@@ -60,6 +55,19 @@ void run(const Flags& flags) {
   if (audits.size() > 1) fmt::print("\n{}", report::terminal_comparison(audits, style));
 }
 
+// The main job: what the model's routers do on the prompts, and what that shows.
+void run(const Flags& flags, parallel::Communicator& ranks) {
+  const fs::path& out = flags.output.out;
+  check_output(flags.output, ranks);
+  CaptureFlags recording = flags.capture;
+  recording.adaptive.statistics = flags.statistics;
+  if (!flags.audit_positions.empty()) recording.adaptive.positions = flags.audit_positions.front();
+  capture(recording, out / "trace", flags.output.resume, flags.output.overwrite, ranks);
+  parallel::agree(ranks, [&] {
+    if (ranks.first()) audit_and_report(flags);
+  });
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, Job& job) {
@@ -75,7 +83,9 @@ void add_run(CLI::App& app, Job& job) {
       ->delimiter(',')
       ->type_name("LIST")
       ->check(CLI::IsMember({"last", "all", "content"}));
-  command->callback([flags, &job] { job = [flags] { run(*flags); }; });
+  command->callback([flags, &job] {
+    job = [flags] { with_ranks([&](parallel::Communicator& ranks) { run(*flags, ranks); }); };
+  });
 }
 
 }  // namespace committee::cli

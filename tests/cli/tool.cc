@@ -27,10 +27,14 @@ std::string read_text(const fs::path& path) {
 fs::path prompts() { return fs::path(paths::kFixtures) / "dataset/prompts/prompts.jsonl"; }
 
 Outcome run_tool(const std::vector<std::string>& arguments) {
-  const Scratch scratch;
-  const std::string out = scratch / "stdout", err = scratch / "stderr";
   std::vector<std::string> words = {paths::kBinary};
   words.insert(words.end(), arguments.begin(), arguments.end());
+  return run_program(std::move(words));
+}
+
+Outcome run_program(std::vector<std::string> words) {
+  const Scratch scratch;
+  const std::string out = scratch / "stdout", err = scratch / "stderr";
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
 
 const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"base", {}},
+    {"parallel", {}},
+    {"mpi", {"parallel"}},
     {"dataset", {}},
     {"tokenizer", {}},
     {"model", {}},
@@ -31,7 +33,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"roles", {"trace", "audit"}},
     {"balance", {"trace", "audit"}},
     {"report", {"trace", "audit", "roles", "balance"}},
-    {"cli", {"dataset", "tokenizer", "model", "engine", "trace", "audit", "roles", "balance", "report"}},
+    {"cli", {"parallel", "dataset", "tokenizer", "model", "engine", "trace", "audit", "roles", "balance", "report"}},
 };
 
 // Of `model`, the trace sees the file format and the records only: an audit needs no weights.
