@@ -79,8 +79,9 @@ int run_command_line(int argc, const char* const* argv) {
   app.set_version_flag("--version", std::string("committee-audit ") + kVersion);
   app.require_subcommand(1);
   Job job;
-  for (const auto add : {add_run, add_capture, add_import, add_audit, add_sweep, add_roles, add_balance,
-                         add_compare, add_export, add_report, add_merge, add_inspect, add_tokenize}) {
+  for (const auto add :
+       {add_run, add_capture, add_import, add_audit, add_sweep, add_roles, add_balance, add_compare,
+        add_export, add_report, add_merge, add_inspect, add_tokenize, add_completion, add_manual}) {
     add(app, job);
   }
   try {

@@ -233,7 +233,7 @@ void add_export(CLI::App& app, Job& job) {
   for (const auto& kind : kKinds) kinds.emplace_back(kind.name);
   command->add_option("--to", flags->kind, "eplb, sglang, tensorrt-llm, pinning or authors")
       ->required()
-      ->check(CLI::IsMember(kinds));
+      ->check(one_of(kinds));
   command->add_option("-o,--out", flags->out, "File to write; a folder for tensorrt-llm")
       ->required()
       ->type_name("FILE");
