@@ -2,9 +2,11 @@
 
 #include <cstdio>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/version.h"
 #include "cli/audit.h"
 #include "cli/commands.h"
 #include "report/sweep_csv.h"
@@ -19,12 +21,39 @@ struct Flags {
   bool overwrite = false;
 };
 
+std::vector<std::string> sentences(const audit::SweepResult& result) {
+  std::vector<std::string> text;
+  for (const auto& budget : result.budgets) {
+    int with_committee = 0;
+    for (const auto& layer : budget.layers) with_committee += !layer.committee.empty();
+    std::string line = fmt::format("With k = {}, re-ranked, {} of {} layers have a committee", budget.k,
+                                   with_committee, budget.layers.size());
+    if (budget.retention.value) {
+      line += fmt::format("; {:.1f}% of the committee at k = {} is in it", 100 * *budget.retention.value,
+                          result.reference_k);
+    }
+    if (budget.retention.floor) line += fmt::format(" (by chance {:.1f}%)", 100 * *budget.retention.floor);
+    text.push_back(line + ".");
+  }
+  return text;
+}
+
+OrderedJson sweep_json(const audit::SweepResult& result) {
+  return {{"format", "committee-audit sweep"},
+          {"version", kVersion},
+          {"command", command_line_text()},
+          {"model", {{"name", result.model.name}, {"fingerprint", result.model.fingerprint}}},
+          {"own_budget", result.reference_k},
+          {"sentences", sentences(result)}};
+}
+
 void run_sweep(const Flags& flags) {
   const auto trace = trace::Trace::open(flags.trace);
   prepare_audit_folder(flags.out, flags.overwrite);
   const auto result = audit::sweep(trace, audit_options(flags.audit, trace), flags.budgets);
   const std::string csv = report::sweep_csv(result);
   write_file(flags.out / "sweep.csv", csv);
+  write_file(flags.out / "sweep.json", sweep_json(result).dump(1) + "\n");
   if (flags.audit.terminal.json) {
     print_json({{"own_budget", result.reference_k}, {"sweep", json_rows(csv)}});
   } else {

@@ -181,9 +181,12 @@
 
   async function maskingRows(element) {
     const {figure} = element.dataset;
-    return (await rowsOf('masking.csv')).map((row) => ({
-      ...row, place: placeOf(row), group: groupOf(row.kind), value: row[figure], low: row[figure + '_low'], high: row[figure + '_high'],
-    })).filter((row) => row.group !== 'plain' || row.value !== null);
+    const rows = await rowsOf('masking.csv');
+    const first = placeOf(rows.find((row) => row.kind !== 'none') ?? rows[0]);
+    return rows.map((row) => ({
+      ...row, group: groupOf(row.kind), place: row.kind === 'none' ? first : placeOf(row),
+      value: row[figure], low: row[figure + '_low'], high: row[figure + '_high'],
+    }));
   }
 
   // The plain model, then each set with the means of its controls.
