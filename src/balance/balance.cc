@@ -146,6 +146,7 @@ class Balance {
     out.converged = biases_[l].converged;
     out.passes = biases_[l].passes;
     out.biases = biases_[l].bias;
+    for (int e = 0; e < experts_; ++e) out.frequency.push_back(all[experts_ + e] / rows);
     for (size_t d = 0; d < domains; ++d) {
       const auto row = sums.row(d);
       const double own = sums.column(row, kRows);

@@ -2,66 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <numeric>
+
+#include "balance/trace_rows.h"
 
 namespace committee::balance {
 namespace {
 
-constexpr int64_t kBlockRows = 256;
 constexpr int kPatience = 100;
 constexpr float kGrow = 1.3F, kShrink = 0.5F, kLargestStep = 1, kSmallestStep = 1e-9F;
-
-// Whole samples of one shard.
-struct Block {
-  int64_t shard = 0, begin = 0, end = 0;
-};
-
-// Calls visit(sample, row of the block, block, worker) for every audited row, different blocks at the same
-// time.
-class Rows {
- public:
-  using Visit = std::function<void(int64_t sample, int64_t row, const trace::RowBlock& block, int worker)>;
-
-  explicit Rows(const audit::SampleReader& reader)
-      : reader_(reader), sample_(reader.trace().samples().size(), -1) {
-    const std::string& recorded = reader.trace().manifest().recording.positions;
-    last_only_ = reader.positions() == "last" && recorded != "last";
-    content_only_ = reader.positions() == "content" && recorded != "content";
-    for (int64_t i = 0; i < reader.size(); ++i) sample_[reader.id(i)] = static_cast<int32_t>(i);
-    for (int64_t shard = 0; shard < reader.trace().shards(); ++shard) {
-      const trace::RowBlock labels = reader.trace().labels(shard);
-      for (int64_t begin = 0; begin < labels.rows;) {
-        int64_t end = std::min(begin + kBlockRows, labels.rows);
-        while (end < labels.rows && labels.sample[end] == labels.sample[end - 1]) ++end;
-        blocks_.push_back({shard, begin, end});
-        begin = end;
-      }
-    }
-  }
-
-  void for_each(ThreadPool& pool, const Visit& visit) const {
-    std::vector<trace::Trace::Scratch> scratch(pool.size());
-    pool.for_each(static_cast<int64_t>(blocks_.size()), [&](int64_t b, int worker) {
-      const Block& at = blocks_[b];
-      const auto block = reader_.trace().read(at.shard, at.begin, at.end - at.begin, scratch[worker]);
-      for (int64_t r = 0; r < block.rows; ++r) {
-        const int32_t sample = sample_[block.sample[r]];
-        const bool last = r + 1 == block.rows || block.sample[r + 1] != block.sample[r];
-        if (sample < 0 || (content_only_ && block.content[r] == 0) || (last_only_ && !last)) continue;
-        visit(sample, r, block, worker);
-      }
-      reader_.trace().drop(at.shard, at.begin, at.end - at.begin);
-    });
-  }
-
- private:
-  const audit::SampleReader& reader_;
-  std::vector<int32_t> sample_;  // of the trace → of the reader
-  std::vector<Block> blocks_;
-  bool last_only_ = false, content_only_ = false;
-};
 
 double worst_of(std::span<const int64_t> load, double uniform) {
   double worst = 0;
@@ -108,11 +58,6 @@ struct Descent {
   }
 };
 
-std::span<const float> scores_of(const trace::RowBlock& block, int64_t row, int layer, int layers,
-                                 int experts) {
-  return block.probs.subspan((row * layers + layer) * experts, experts);
-}
-
 }  // namespace
 
 void select(std::span<const float> scores, std::span<const float> bias, std::span<uint16_t> ids) {
@@ -137,7 +82,7 @@ std::vector<Biases> find_biases(const audit::SampleReader& reader, double tolera
                                 ThreadPool& pool) {
   const int layers = reader.layers(), experts = reader.experts(), k = reader.trace().manifest().model.top_k;
   const double uniform = static_cast<double>(reader.rows()) * k / experts;
-  const Rows rows(reader);
+  const TraceRows rows(reader);
   std::vector<Descent> descents(layers, Descent(experts));
   const size_t cells = static_cast<size_t>(layers) * experts;
   std::vector<std::vector<int64_t>> loads(pool.size(), std::vector<int64_t>(cells));
@@ -173,30 +118,32 @@ Moves apply_biases(const audit::SampleReader& reader, const std::vector<Biases>&
   std::vector<std::vector<int64_t>> loads(pool.size(),
                                           std::vector<int64_t>(static_cast<size_t>(layers) * experts));
   std::vector<std::vector<uint16_t>> scratch(pool.size(), std::vector<uint16_t>(k));
-  Rows(reader).for_each(pool, [&](int64_t sample, int64_t row, const trace::RowBlock& block, int worker) {
-    auto& ids = scratch[worker];
-    for (int l = 0; l < layers; ++l) {
-      const auto scores = scores_of(block, row, l, layers, experts);
-      const auto recorded = block.topk_id.subspan((row * layers + l) * k, k);
-      const auto missing = [&] {
-        return std::count_if(recorded.begin(), recorded.end(),
-                             [&](uint16_t id) { return std::find(ids.begin(), ids.end(), id) == ids.end(); });
-      };
-      const size_t at = sample * layers + l;
-      select(scores, {}, ids);
-      moves.rule_agrees[at] += missing() == 0;
-      select(scores, biases[l].bias, ids);
-      moves.moved[at] += static_cast<float>(missing());
-      double before = 0, after = 0;
-      for (const uint16_t id : recorded) before += scores[id];
-      for (const uint16_t id : ids) {
-        after += scores[id];
-        ++loads[worker][static_cast<size_t>(l) * experts + id];
-      }
-      moves.executed[at] += static_cast<float>(before);
-      moves.lost[at] += static_cast<float>(before - after);
-    }
-  });
+  TraceRows(reader).for_each(pool,
+                             [&](int64_t sample, int64_t row, const trace::RowBlock& block, int worker) {
+                               auto& ids = scratch[worker];
+                               for (int l = 0; l < layers; ++l) {
+                                 const auto scores = scores_of(block, row, l, layers, experts);
+                                 const auto recorded = block.topk_id.subspan((row * layers + l) * k, k);
+                                 const auto missing = [&] {
+                                   return std::count_if(recorded.begin(), recorded.end(), [&](uint16_t id) {
+                                     return std::find(ids.begin(), ids.end(), id) == ids.end();
+                                   });
+                                 };
+                                 const size_t at = sample * layers + l;
+                                 select(scores, {}, ids);
+                                 moves.rule_agrees[at] += missing() == 0;
+                                 select(scores, biases[l].bias, ids);
+                                 moves.moved[at] += static_cast<float>(missing());
+                                 double before = 0, after = 0;
+                                 for (const uint16_t id : recorded) before += scores[id];
+                                 for (const uint16_t id : ids) {
+                                   after += scores[id];
+                                   ++loads[worker][static_cast<size_t>(l) * experts + id];
+                                 }
+                                 moves.executed[at] += static_cast<float>(before);
+                                 moves.lost[at] += static_cast<float>(before - after);
+                               }
+                             });
   moves.load.assign(layers, std::vector<int64_t>(experts));
   for (const auto& load : loads) {
     for (int l = 0; l < layers; ++l) {

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "audit/options.h"
 #include "audit/result.h"
+#include "interventions/analysis.h"
 
 // METHOD 8's consequences, as far as a trace tells them: how unbalanced the load is, over all tokens and
 // inside domains, and what perfect balance would move and lose.
@@ -34,8 +36,9 @@ struct LayerBalance {
   double balance_loss_balanced = 0;                // with the balanced sets S'
   bool converged = false;                          // worst_load_balanced ≤ tolerance
   int passes = 0;
-  double rule_agrees = 0;          // share of tokens whose recorded set is the top k of G
-  std::vector<float> biases = {};  // [E] added to G for selection only, mean 0
+  double rule_agrees = 0;              // share of tokens whose recorded set is the top k of G
+  std::vector<float> biases = {};      // [E] added to G for selection only, mean 0
+  std::vector<double> frequency = {};  // [E] share of tokens that execute the expert
   std::vector<DomainBalance> domains = {};
 };
 
@@ -46,6 +49,16 @@ struct BalanceResult {
   int64_t samples = 0, rows = 0;
   std::vector<audit::Domain> domains;
   std::vector<LayerBalance> layers;
+};
+
+// A set of experts executed for every recorded token, the other slots by the recorded scores: what that moves
+// and loses in its layers (METHOD 8's always-on core, as far as a trace tells it).
+struct AlwaysCost {
+  interventions::ExpertSet set;
+  audit::Figure slots_moved = {};  // share of the executed slots that go to another expert
+  audit::Figure mass_lost = {};    // mean over tokens and layers of Σ_S G - Σ_S' G
+  // (r + 1) / (N + 1), r of the N controls that lose at most as much mass; nothing without any.
+  std::optional<double> p_random = {}, p_matched = {};
 };
 
 }  // namespace committee::balance

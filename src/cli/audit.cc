@@ -19,8 +19,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-audit::Positions positions_named(const std::string& name) {
-  if (name.empty()) return audit::Positions::kRecorded;
+audit::Positions positions_named(const std::string& name, const trace::Trace& trace) {
+  const std::string& recorded = trace.manifest().recording.positions;
+  if (name == "generated" && recorded != name)
+    throw Error("{}: holds {} positions, no generated tokens", trace.folder().string(), recorded);
+  if (name.empty() || name == "generated") return audit::Positions::kRecorded;
   return name == "last"  ? audit::Positions::kLast
          : name == "all" ? audit::Positions::kAll
                          : audit::Positions::kContent;
@@ -51,7 +54,7 @@ audit::AuditOptions audit_options(const AuditFlags& flags, const trace::Trace& t
   options.fallback =
       statistics.fallback == "max-presence" ? audit::Fallback::kMaxPresence : audit::Fallback::kNone;
   options.min_specificity = statistics.min_specificity;
-  options.positions = positions_named(flags.positions);
+  options.positions = positions_named(flags.positions, trace);
   if (!flags.group_by.empty() && !flags.domains.empty()) {
     throw Error("--domains and --group-by exclude each other: both say what the domains are");
   }
@@ -132,6 +135,12 @@ void prepare_audit_folder(const fs::path& out, bool overwrite) {
   if (problem) throw Error("{}: cannot make the folder: {}", out.string(), problem.message());
 }
 
+audit::AuditResult audit_for_sets(const trace::Trace& trace, audit::AuditOptions options, bool stable) {
+  options.permutations = options.expert_shuffles = 0;
+  if (!stable) options.bootstrap = 0;
+  return audit::audit(trace, options);
+}
+
 audit::AuditResult audit_trace(const fs::path& path, const AuditFlags& flags, const fs::path& out) {
   const auto trace = trace::Trace::open(path);
   auto result = audit::audit(trace, audit_options(flags, trace));
@@ -164,8 +173,8 @@ OrderedJson audit_document(const audit::AuditResult& result) {
 
 void add_audited_rows_flags(CLI::App& app, AuditFlags& flags) {
   app.add_option("--positions", flags.positions,
-                 "Recorded rows to audit: last, all or content (all there are)")
-      ->check(one_of({"last", "all", "content"}));
+                 "Recorded rows to audit: last, all, content or generated (all there are)")
+      ->check(one_of({"last", "all", "content", "generated"}));
   add_regrouping_flags(app, flags.domains, flags.group_by);
 }
 

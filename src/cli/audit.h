@@ -25,6 +25,9 @@ void add_audited_rows_flags(CLI::App& app, AuditFlags& flags);
 
 audit::AuditOptions audit_options(const AuditFlags& flags, const trace::Trace& trace);
 
+// The audit of which only the sets matter, without baselines; with a bootstrap where stable sets are wanted.
+audit::AuditResult audit_for_sets(const trace::Trace& trace, audit::AuditOptions options, bool stable);
+
 // Audits a trace and writes the audit folder; the result for reports.
 audit::AuditResult audit_trace(const std::filesystem::path& trace, const AuditFlags& flags,
                                const std::filesystem::path& out);

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <mutex>
 
 #include "base/error.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/scoring.h"
 
@@ -111,6 +114,8 @@ int64_t tokens_of(std::span<const Sequence> sequences) {
   return tokens;
 }
 
+std::string how_to_go_on() { return "what was scored is kept, go on with: " + resume_command_text(); }
+
 bool lacks(const OutcomeTable& outcomes, std::span<const size_t> arms, int32_t sample) {
   return std::any_of(arms.begin(), arms.end(),
                      [&](size_t arm) { return !outcomes.at(arm, static_cast<size_t>(sample)); });
@@ -129,17 +134,27 @@ struct Experiment::Pass {
   }
 };
 
-Experiment::Experiment(const Setup& setup) : setup_(setup), engine_(setup.model, setup.engine_options()) {}
+Experiment::Experiment(const Setup& setup) : setup_(setup), engine_(setup.model, setup.engine_options()) {
+  say_when_interrupted("interrupted; " + how_to_go_on());
+}
 
-// What a pass has to read: all where an arm records, else what some arm lacks, to be scored only.
+// What a pass has to read: what the sink or the outcomes of some arm lack, without its records where no arm
+// has a sink.
 std::vector<Sequence> Experiment::sequences_of(const Pass& pass, const OutcomeTable& outcomes) const {
-  const Prompts& prompts = setup_.prompts;
-  if (std::any_of(pass.arms.begin(), pass.arms.end(), [](const Arm& arm) { return arm.sink; }))
-    return prompts.sequences;
+  const bool records =
+      std::any_of(pass.arms.begin(), pass.arms.end(), [](const Arm& arm) { return arm.sink; });
   std::vector<Sequence> sequences;
-  for (const Sequence& sequence : prompts.sequences) {
-    if (!sequence.wants_logits || !lacks(outcomes, pass.which, sequence.sample)) continue;
-    sequences.push_back({sequence.sample, sequence.tokens, {}, {}, true});
+  for (const Sequence& sequence : setup_.prompts.sequences) {
+    const int32_t sample = sequence.sample;
+    const bool unrecorded = std::any_of(pass.arms.begin(), pass.arms.end(), [&](const Arm& arm) {
+      return arm.sink && (!arm.lacks || arm.lacks(sample));
+    });
+    if (!unrecorded && !(sequence.wants_logits && lacks(outcomes, pass.which, sample))) continue;
+    if (records) {
+      sequences.push_back(sequence);
+    } else {
+      sequences.push_back({sample, sequence.tokens, {}, {}, true});
+    }
   }
   return sequences;
 }
@@ -223,7 +238,7 @@ void Experiment::run_pass(const Pass& pass, OutcomeTable& outcomes, const std::f
   ++work_.passes;
 }
 
-std::vector<std::vector<double>> Experiment::executed_frequencies() {
+std::vector<std::vector<double>> Experiment::executed_frequencies(const engine::RoutingPolicy& policy) {
   const model::ModelConfig& config = setup_.model.config();
   ExecutedCounter counter(config.moe_layers.size(), config.router.experts);
   std::vector<Sequence> sequences;
@@ -231,9 +246,9 @@ std::vector<std::vector<double>> Experiment::executed_frequencies() {
     if (sequence.wants_logits)
       sequences.push_back({sequence.sample, sequence.tokens, {}, sequence.recorded, false});
   }
-  const Variant plain{setup_.policy, &counter, {}};
+  const Variant variant{policy, &counter, {}};
   cli::Progress progress(setup_.flags.terminal.quiet);
-  prefill(sequences, std::span(&plain, 1), [&](const engine::Progress& now) {
+  prefill(sequences, std::span(&variant, 1), [&](const engine::Progress& now) {
     progress.update(static_cast<double>(now.tokens), static_cast<double>(now.total_tokens),
                     "executed frequencies", "tokens");
   });
@@ -242,12 +257,19 @@ std::vector<std::vector<double>> Experiment::executed_frequencies() {
 
 engine::Work Experiment::prefill(std::span<const Sequence> sequences, std::span<const Variant> variants,
                                  const engine::OnProgress& on_progress) {
+  const SafeStop stop;
   try {
-    const engine::Work work = engine_.prefill(sequences, variants, on_progress);
+    const engine::Work work = engine_.prefill(sequences, variants, [&](const engine::Progress& now) {
+      stop.check();
+      on_progress(now);
+    });
     work_.rows += work.rows;
     return work;
   } catch (const engine::SampleError& problem) {
     throw Error(with_sample_name(problem, setup_.prompts));
+  } catch (const Interrupted&) {
+    fmt::print(stderr, "committee-audit: interrupted; {}\n", how_to_go_on());
+    throw;
   }
 }
 

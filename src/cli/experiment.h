@@ -16,7 +16,9 @@ namespace committee::cli {
 // One way of routing in an experiment.
 struct Arm {
   engine::RoutingPolicy policy;        // whole: it begins with Setup::policy where that matters
-  model::RoutingSink* sink = nullptr;  // gets the rows of all prompts, as --positions says
+  model::RoutingSink* sink = nullptr;  // gets the rows of prompts, as --positions says
+  // Which prompts the sink lacks; it also gets others, those that other arms of the pass lack. Empty: all.
+  std::function<bool(int32_t sample)> lacks = {};
 };
 
 // What an experiment computed, beside what running each arm on its own would have taken.
@@ -29,23 +31,25 @@ struct ExperimentWork {
 
 // The prompts of a Setup, read in several ways of routing at once: the arms run as branches of one pass (in
 // several passes where memory does not hold all of them), the first one beside the others, as each is
-// compared with it. Memory: the engine's, and 24 bytes for every arm and sample.
+// compared with it. Memory: the engine's, and 24 bytes for every arm and sample. Ctrl-C stops between parts
+// of a layer and says how to go on (throws Interrupted).
 class Experiment {
  public:
   // The setup outlives the experiment.
   explicit Experiment(const Setup& setup);
 
   // Reads the prompts that `outcomes` [arms, samples of the data set] lacks and puts them there; those
-  // without an answer stay empty (and are read only where an arm of the pass has a sink, whose outcomes must
-  // then be lacking as a whole). `part_done` (may be empty) is called whenever a chunk of prompts has gone
-  // through. Outcomes do not depend, to the bit, on threads, memory or what was there before. Throws Error,
-  // naming the sample where one is the reason.
+  // without an answer stay empty (and are read only where an arm's sink lacks them). `part_done` (may be
+  // empty) is called whenever a chunk of prompts has gone through. Outcomes do not depend, to the bit, on
+  // threads, memory or what was there before. Throws Error, naming the sample where one is the reason.
   void run(std::span<const Arm> arms, interventions::OutcomeTable& outcomes,
            const std::function<void()>& part_done);
 
-  // [MoE layers][experts]: the share of the recorded tokens of the scored prompts for which the plain policy
-  // executes each expert.
-  std::vector<std::vector<double>> executed_frequencies();
+  // [MoE layers][experts]: the share of the recorded tokens of the scored prompts for which a policy executes
+  // each expert.
+  std::vector<std::vector<double>> executed_frequencies(const engine::RoutingPolicy& policy);
+
+  size_t samples() const { return setup_.prompts.sequences.size(); }
 
   const ExperimentWork& work() const { return work_; }  // of all calls
 

@@ -171,19 +171,19 @@ void add_rule_flags(CLI::App& app, StatisticsFlags& flags) {
       ->check(one_of({"none", "max-presence"}));
 }
 
-void add_bootstrap_flag(CLI::App& app, StatisticsFlags& flags) {
-  app.add_option("--bootstrap", flags.bootstrap, "Bootstrap replicates, 0 for none (200)")
+void add_bootstrap_flag(CLI::App& app, int& replicates) {
+  app.add_option("--bootstrap", replicates, "Bootstrap replicates, 0 for none (200)")
       ->check(CLI::Range(0, 1000000));
 }
 
-void add_permutations_flag(CLI::App& app, StatisticsFlags& flags) {
-  app.add_option("--permutations", flags.permutations, "Permutations of the domains, 0 for none (200)")
+void add_permutations_flag(CLI::App& app, int& replicates) {
+  app.add_option("--permutations", replicates, "Permutations of the domains, 0 for none (200)")
       ->check(CLI::Range(0, 1000000));
 }
 
 void add_statistics_flags(CLI::App& app, StatisticsFlags& flags) {
   add_rule_flags(app, flags);
-  add_bootstrap_flag(app, flags);
+  add_bootstrap_flag(app, flags.bootstrap);
   app.add_option("--k", flags.k, "Experts that count as a domain's top (the model's own)")
       ->check(CLI::Range(1, 65535));
   app.add_option("--min-specificity", flags.min_specificity,
@@ -191,7 +191,7 @@ void add_statistics_flags(CLI::App& app, StatisticsFlags& flags) {
   app.add_option("--agg-weight", flags.agg_weight,
                  "Repeated rows of a table under reference: mean, sum or median (mean)")
       ->check(one_of({"mean", "sum", "median"}));
-  add_permutations_flag(app, flags);
+  add_permutations_flag(app, flags.permutations);
   app.add_option("--expert-shuffles", flags.expert_shuffles, "Shuffles of the experts, 0 for none (200)")
       ->check(CLI::Range(0, 1000000));
   app.add_option(

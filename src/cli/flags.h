@@ -77,8 +77,8 @@ void add_json_flag(CLI::App& app, TerminalFlags& flags);
 void add_data_flags(CLI::App& app, DataFlags& flags);
 void add_recording_flags(CLI::App& app, RecordingFlags& flags);
 void add_rule_flags(CLI::App& app, StatisticsFlags& flags);  // of the committee: --eci, --gamma, --fallback
-void add_bootstrap_flag(CLI::App& app, StatisticsFlags& flags);
-void add_permutations_flag(CLI::App& app, StatisticsFlags& flags);
+void add_bootstrap_flag(CLI::App& app, int& replicates);
+void add_permutations_flag(CLI::App& app, int& replicates);
 void add_statistics_flags(CLI::App& app, StatisticsFlags& flags);
 void add_regrouping_flags(CLI::App& app, std::string& domains, std::string& group_by);
 void add_seed_flag(CLI::App& app, uint64_t& seed);

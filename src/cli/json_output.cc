@@ -49,6 +49,18 @@ OrderedJson json_rows(const std::string& csv) {
   return document;
 }
 
+void print_findings(const std::string& context, const std::vector<report::CsvFile>& tables,
+                    const std::vector<std::string>& sentences, const TerminalFlags& terminal) {
+  if (!terminal.json) {
+    for (const auto& sentence : sentences) fmt::print("{}\n", sentence);
+    return;
+  }
+  OrderedJson document = OrderedJson::parse(context);
+  for (const auto& table : tables)
+    document[table.name.substr(0, table.name.find('.'))] = json_rows(table.text);
+  print_json(document);
+}
+
 void print_json(const OrderedJson& document) {
   fmt::print("{}\n", document.dump(2, ' ', false, OrderedJson::error_handler_t::replace));
 }

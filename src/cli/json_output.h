@@ -2,6 +2,10 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
+
+#include "cli/flags.h"
+#include "report/audit_files.h"
 
 namespace committee::cli {
 
@@ -13,5 +17,10 @@ OrderedJson json_rows(const std::string& csv);
 
 // The one document that --json puts on stdout.
 void print_json(const OrderedJson& document);
+
+// What roles and balance end with: their sentences, or with --json what their JSON file holds (`context`) and
+// the rows of every table under its name ("roles.csv" → "roles").
+void print_findings(const std::string& context, const std::vector<report::CsvFile>& tables,
+                    const std::vector<std::string>& sentences, const TerminalFlags& terminal);
 
 }  // namespace committee::cli

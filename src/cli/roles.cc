@@ -4,7 +4,6 @@
 #include <memory>
 #include <unordered_map>
 
-#include "audit/audit.h"
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
@@ -41,11 +40,9 @@ std::vector<std::vector<int>> sets_of(const audit::AuditResult& audit, const std
 
 // The committee of the same rows by the audit's rules, or another audit's.
 std::vector<std::vector<int>> sets(const Flags& flags, const trace::Trace& trace,
-                                   audit::AuditOptions options) {
+                                   const audit::AuditOptions& options) {
   if (flags.committee.empty()) {
-    options.permutations = options.expert_shuffles = 0;
-    options.bootstrap = flags.set == "stable" ? options.bootstrap : 0;
-    return sets_of(audit::audit(trace, options), flags.set);
+    return sets_of(audit_for_sets(trace, options, flags.set == "stable"), flags.set);
   }
   const auto audit = report::read_audit(flags.committee);
   const auto& model = trace.manifest().model;
@@ -118,12 +115,13 @@ void run_roles(const Flags& flags) {
   const auto result = roles::roles(trace, options);
   prepare_audit_folder(flags.out, flags.overwrite);
   fs::create_directories(flags.out);
-  for (const auto& file : report::roles_csv(result)) write_file(flags.out / file.name, file.text);
+  const auto tables = report::roles_csv(result);
+  for (const auto& file : tables) write_file(flags.out / file.name, file.text);
   const auto sentences = report::roles_sentences(result);
-  write_file(flags.out / "roles.json", report::context_json({"committee-audit roles", command_line_text(),
-                                                             options_of(flags, result), result.model},
-                                                            sentences));
-  for (const auto& sentence : sentences) fmt::print("{}\n", sentence);
+  const std::string context = report::context_json(
+      {"committee-audit roles", command_line_text(), options_of(flags, result), result.model}, sentences);
+  write_file(flags.out / "roles.json", context);
+  print_findings(context, tables, sentences, flags.audit.terminal);
 }
 
 }  // namespace
@@ -157,14 +155,12 @@ void add_roles(CLI::App& app, Job& job) {
   command
       ->add_option("--k", flags->audit.statistics.k, "Experts that count as a domain's top (the model's own)")
       ->check(CLI::Range(1, 65535));
-  command
-      ->add_option("--permutations", flags->audit.statistics.permutations,
-                   "Permutations of the domains, 0 for none (200)")
-      ->check(CLI::Range(0, 1000000));
-  add_bootstrap_flag(*command, flags->audit.statistics);
+  add_permutations_flag(*command, flags->audit.statistics.permutations);
+  add_bootstrap_flag(*command, flags->audit.statistics.bootstrap);
   add_audited_rows_flags(*command, flags->audit);
   add_machine_flags(*command, flags->audit.machine);
   add_terminal_flags(*command, flags->audit.terminal);
+  add_json_flag(*command, flags->audit.terminal);
   add_seed_flag(*command, flags->audit.seed);
   command->callback([flags, &job] { job = [flags] { run_roles(*flags); }; });
 }

@@ -75,8 +75,8 @@ void add_sweep(CLI::App& app, Job& job) {
       ->type_name("LIST")
       ->check(CLI::Range(1, 65535));
   add_rule_flags(*command, flags->audit.statistics);
-  add_bootstrap_flag(*command, flags->audit.statistics);
-  add_permutations_flag(*command, flags->audit.statistics);
+  add_bootstrap_flag(*command, flags->audit.statistics.bootstrap);
+  add_permutations_flag(*command, flags->audit.statistics.permutations);
   add_audited_rows_flags(*command, flags->audit);
   add_machine_flags(*command, flags->audit.machine);
   add_seed_flag(*command, flags->audit.seed);

@@ -75,15 +75,12 @@ void set_interval(audit::Figure& figure, const std::vector<double>& replicates) 
 std::optional<double> rank_p(const std::vector<SetResult>& results, size_t target, Kind kind, size_t m,
                              Experiment experiment) {
   const double side = kMeasureTable[m].harm * (experiment == Experiment::kMask ? 1 : -1);
-  const double own = side * *results[target].measures[m].value.value;
-  int controls = 0, reached = 0;
+  std::vector<double> controls;
   for (const SetResult& other : results) {
-    if (other.set.target != static_cast<int>(target) || other.set.kind != kind) continue;
-    ++controls;
-    reached += side * *other.measures[m].value.value >= own - 1e-12;
+    if (other.set.target == static_cast<int>(target) && other.set.kind == kind)
+      controls.push_back(side * *other.measures[m].value.value);
   }
-  if (controls == 0) return std::nullopt;
-  return (reached + 1.0) / (controls + 1.0);
+  return rank_p_value(side * *results[target].measures[m].value.value, controls);
 }
 
 int controls_of(const std::vector<SetResult>& results, size_t target, Kind kind) {
@@ -93,20 +90,14 @@ int controls_of(const std::vector<SetResult>& results, size_t target, Kind kind)
 }
 
 std::string described(const SetResult& result) {
+  if (result.set.kind == Kind::kBalanced && result.set.experts.size() > 1)
+    return fmt::format("{} in {} layers", result.set.name, result.set.experts.size());
   std::vector<std::string> places;
   for (const auto& [layer, ids] : result.set.experts) {
     places.push_back(ids.empty() ? fmt::format("layer {}", layer)
                                  : fmt::format("layer {} (experts {})", layer, fmt::join(ids, " ")));
   }
   return fmt::format("{} of {}", result.set.name, fmt::join(places, ", "));
-}
-
-std::string changed(const SetResult& result) {
-  const MeasureResult& logprob = result.measures[kAnswerLogprob];
-  std::string text = fmt::format("log-probability of the right letter {:+.3f}", *logprob.difference.value);
-  if (const auto& interval = logprob.difference.bootstrap)
-    text += fmt::format(" [{:+.3f}, {:+.3f}]", interval->low, interval->high);
-  return text + fmt::format(", correct {:+.1f} points", 100 * *result.measures[0].difference.value);
 }
 
 // The rules of docs/interventions.md, in their order.
@@ -116,6 +107,8 @@ std::string verdict(const std::vector<SetResult>& results, size_t target, Experi
   const bool mask = experiment == Experiment::kMask;
   if (!interval) return "not decided: no bootstrap was made";
   const bool harmless = interval->high >= 0;
+  if (results[target].set.kind == Kind::kBalanced)
+    return harmless ? "no measurable cost" : "it costs more than the questions' own scatter";
   const int random = controls_of(results, target, Kind::kRandom),
             matched = controls_of(results, target, Kind::kMatched);
   const std::string tests =
@@ -145,9 +138,26 @@ std::string verdict(const std::vector<SetResult>& results, size_t target, Experi
 
 }  // namespace
 
+std::optional<double> rank_p_value(double own, std::span<const double> controls) {
+  if (controls.empty()) return std::nullopt;
+  // Means of the same values in another order count as equal.
+  const auto reached =
+      std::count_if(controls.begin(), controls.end(), [&](double other) { return other >= own - 1e-12; });
+  return (static_cast<double>(reached) + 1) / (static_cast<double>(controls.size()) + 1);
+}
+
+std::string changed(const SetResult& result) {
+  const MeasureResult& logprob = result.measures[kAnswerLogprob];
+  std::string text = fmt::format("log-probability of the right letter {:+.3f}", *logprob.difference.value);
+  if (const auto& interval = logprob.difference.bootstrap)
+    text += fmt::format(" [{:+.3f}, {:+.3f}]", interval->low, interval->high);
+  return text + fmt::format(", correct {:+.1f} points", 100 * *result.measures[0].difference.value);
+}
+
 const char* name_of(Kind kind) {
-  static constexpr const char* kNames[] = {"none",   "committee", "core",   "stable",        "given",
-                                           "random", "matched",   "shared", "attention-only"};
+  static constexpr const char* kNames[] = {"none",           "committee", "core",    "stable",
+                                           "given",          "random",    "matched", "shared",
+                                           "attention-only", "balanced",  "budget"};
   return kNames[static_cast<size_t>(kind)];
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,19 @@
 
 namespace committee::interventions {
 
-enum class Kind { kNone, kCommittee, kCore, kStable, kGiven, kRandom, kMatched, kShared, kAttentionOnly };
+enum class Kind {
+  kNone,
+  kCommittee,
+  kCore,
+  kStable,
+  kGiven,
+  kRandom,
+  kMatched,
+  kShared,         // without the shared experts
+  kAttentionOnly,  // without any routed expert
+  kBalanced,       // with the biases that even the load
+  kBudget          // with another number of experts executed
+};
 const char* name_of(Kind kind);
 
 // One variant of an experiment: what is done at which layers.
@@ -66,6 +79,12 @@ enum class Experiment { kMask, kAlways };
 std::vector<SetResult> analyse(const std::vector<ExpertSet>& sets, const OutcomeTable& outcomes,
                                const Questions& questions, Experiment experiment, int bootstrap,
                                uint64_t seed, ThreadPool& pool);
+
+// (r + 1) / (N + 1), r of the N controls at least as large as `own`; nothing without controls.
+std::optional<double> rank_p_value(double own, std::span<const double> controls);
+
+// "log-probability of the right letter -0.310 [-0.402, -0.221], correct -3.1 points": to the first set.
+std::string changed(const SetResult& result);
 
 // A verdict in words for every set that is no control, by the rules of docs/interventions.md.
 std::vector<std::string> sentences(const std::vector<SetResult>& results, Experiment experiment);

@@ -6,27 +6,39 @@
 
 #include "report/csv_table.h"
 #include "report/json_writer.h"
+#include "report/masking.h"
+#include "report/measure_columns.h"
 #include "report/text.h"
 
 namespace committee::report {
 namespace {
 
+using balance::AlwaysCost;
 using balance::BalanceResult;
 using balance::DomainBalance;
 using balance::LayerBalance;
 
 using Number = std::optional<double>;
 
-template <typename Member>
-auto number(Member member) {
-  return [member](const auto& row) { return Number(row.*member); };
+struct LayerRow {
+  const LayerBalance* layer;
+  const BalancedRun* run;  // nullptr: none
+};
+
+auto number(auto LayerBalance::*member) {
+  return [member](const LayerRow& row) { return Number(row.layer->*member); };
 }
 auto figure(audit::Figure LayerBalance::*member) {
-  return [member](const LayerBalance& row) { return &(row.*member); };
+  return [member](const LayerRow& row) { return &(row.layer->*member); };
 }
 
-std::string layers_csv(const BalanceResult& result) {
-  CsvTable<LayerBalance> table(result.layers);
+std::string layers_csv(const BalanceResult& result, const std::map<int, BalancedRun>& runs) {
+  std::vector<LayerRow> rows;
+  for (const auto& layer : result.layers) {
+    const auto run = runs.find(layer.layer);
+    rows.push_back({&layer, run == runs.end() ? nullptr : &run->second});
+  }
+  CsvTable<LayerRow> table(std::move(rows));
   table.number("layer", number(&LayerBalance::layer));
   table.figure("balance_loss", figure(&LayerBalance::balance_loss));
   table.figure("balance_loss_within_domain", figure(&LayerBalance::balance_loss_within_domain));
@@ -39,6 +51,11 @@ std::string layers_csv(const BalanceResult& result) {
   table.number("converged", number(&LayerBalance::converged));
   table.number("passes", number(&LayerBalance::passes));
   table.number("rule_agrees", number(&LayerBalance::rule_agrees));
+  if (runs.empty()) return table.csv();
+  table.number("worst_load_rerun",
+               [](const LayerRow& row) { return row.run ? Number(row.run->worst_load) : Number(); });
+  add_measures<LayerRow>(
+      table, [](const LayerRow& row) { return row.run ? row.run->outcomes : nullptr; }, false);
   return table.csv();
 }
 
@@ -97,8 +114,50 @@ std::string loss_sentence(const BalanceResult& result) {
 
 }  // namespace
 
-std::vector<CsvFile> balance_csv(const BalanceResult& result) {
-  return {{"balance.csv", layers_csv(result)}, {"balance_domains.csv", domains_csv(result)}};
+std::vector<CsvFile> balance_csv(const BalanceResult& result, const std::map<int, BalancedRun>& runs) {
+  return {{"balance.csv", layers_csv(result, runs)}, {"balance_domains.csv", domains_csv(result)}};
+}
+
+std::string always_csv(const std::vector<AlwaysCost>& costs) {
+  CsvTable<AlwaysCost> table(costs);
+  using Row = AlwaysCost;
+  table.text("layer", [](const Row& row) { return layers_text(row.set); });
+  table.text("set", [](const Row& row) { return row.set.name; });
+  table.text("kind", [](const Row& row) { return std::string(interventions::name_of(row.set.kind)); });
+  table.text("experts", [](const Row& row) { return experts_text(row.set); });
+  table.number("slot_share", [](const Row& row) { return row.set.slot_share; });
+  table.figure("slots_moved", [](const Row& row) { return &row.slots_moved; });
+  table.figure("mass_lost", [](const Row& row) { return &row.mass_lost; });
+  table.number("mass_lost_p_random", [](const Row& row) { return row.p_random; });
+  table.number("mass_lost_p_matched", [](const Row& row) { return row.p_matched; });
+  return table.csv();
+}
+
+std::vector<std::string> always_sentences(const std::vector<AlwaysCost>& costs) {
+  std::vector<std::string> text;
+  for (size_t i = 0; i < costs.size(); ++i) {
+    const AlwaysCost& cost = costs[i];
+    if (cost.set.target >= 0) continue;
+    std::string line = fmt::format(
+        "{} (layer {}, experts {}) executed for every token moves {:.1f}% of the slots and loses {:.4f} of "
+        "the routing mass",
+        cost.set.name, layers_text(cost.set), experts_text(cost.set), 100 * *cost.slots_moved.value,
+        *cost.mass_lost.value);
+    for (const auto kind : {interventions::Kind::kMatched, interventions::Kind::kRandom}) {
+      const auto& p = kind == interventions::Kind::kMatched ? cost.p_matched : cost.p_random;
+      if (!p) continue;
+      double sum = 0, count = 0;
+      for (const AlwaysCost& other : costs) {
+        if (other.set.target != static_cast<int>(i) || other.set.kind != kind) continue;
+        sum += *other.mass_lost.value;
+        ++count;
+      }
+      line += fmt::format("; {} {} sets lose {:.4f} (p = {:.3f} that one loses as little)", count,
+                          interventions::name_of(kind), sum / count, *p);
+    }
+    text.push_back(line + ".");
+  }
+  return text;
 }
 
 std::string biases_json(const BalanceResult& result) {

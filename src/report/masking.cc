@@ -7,6 +7,7 @@
 #include <array>
 
 #include "report/csv_table.h"
+#include "report/measure_columns.h"
 #include "report/terminal_table.h"
 
 namespace committee::report {
@@ -14,7 +15,6 @@ namespace committee::report {
 using interventions::ExpertSet;
 using interventions::Kind;
 using interventions::kMeasures;
-using interventions::kMeasureTable;
 using interventions::SetResult;
 
 std::string layers_text(const ExpertSet& set) {
@@ -41,13 +41,8 @@ std::string masking_csv(const std::vector<SetResult>& results) {
   table.text("kind", [](const Row& row) { return std::string(interventions::name_of(row->set.kind)); });
   table.text("experts", [](const Row& row) { return experts_text(row->set); });
   table.number("slot_share", [](const Row& row) { return row->set.slot_share; });
-  for (size_t m = 0; m < kMeasures; ++m) {
-    const std::string name = kMeasureTable[m].name;
-    table.figure(name, [m](const Row& row) { return &row->measures[m].value; });
-    table.figure(name + "_difference", [m](const Row& row) { return &row->measures[m].difference; });
-    table.number(name + "_p_random", [m](const Row& row) { return row->measures[m].p_random; });
-    table.number(name + "_p_matched", [m](const Row& row) { return row->measures[m].p_matched; });
-  }
+  add_measures<Row>(
+      table, [](const Row& row) { return row; }, true);
   return table.csv();
 }
 

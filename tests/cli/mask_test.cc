@@ -6,7 +6,6 @@
 #include <cstring>
 #include <functional>
 
-#include "base/csv.h"
 #include "base/json.h"
 #include "cli/tool.h"
 
@@ -15,19 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-// Rows of a CSV file as name → cell.
-std::vector<std::map<std::string, std::string>> rows_of(const fs::path& file) {
-  const std::string text = read_text(file);
-  CsvReader reader(text, file.string());
-  const auto header = reader.next()->cells;
-  std::vector<std::map<std::string, std::string>> rows;
-  while (const auto record = reader.next()) {
-    rows.emplace_back();
-    for (size_t i = 0; i < header.size(); ++i) rows.back()[header[i]] = record->cells[i];
-  }
-  return rows;
-}
 
 class Mask : public testing::Test {
  protected:

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/csv.h"
 #include "paths.h"
 
 extern char** environ;
@@ -25,6 +26,27 @@ std::string read_text(const fs::path& path) {
 }
 
 fs::path prompts() { return fs::path(paths::kFixtures) / "dataset/prompts/prompts.jsonl"; }
+
+fs::path questions(const Scratch& scratch) {
+  std::istringstream lines(read_text(prompts()));
+  std::string text;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("\"choices\"") != std::string::npos) text += line + "\n";
+  }
+  return scratch.file("questions.jsonl", text);
+}
+
+std::vector<std::map<std::string, std::string>> rows_of(const fs::path& file) {
+  const std::string text = read_text(file);
+  CsvReader reader(text, file.string());
+  const auto header = reader.next()->cells;
+  std::vector<std::map<std::string, std::string>> rows;
+  while (const auto record = reader.next()) {
+    rows.emplace_back();
+    for (size_t i = 0; i < header.size(); ++i) rows.back()[header[i]] = record->cells[i];
+  }
+  return rows;
+}
 
 Outcome run_tool(const std::vector<std::string>& arguments) {
   std::vector<std::string> words = {paths::kBinary};

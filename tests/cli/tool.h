@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,12 @@ class Scratch {
 
 std::string read_text(const std::filesystem::path& path);
 
+// Rows of a CSV file as name → cell.
+std::vector<std::map<std::string, std::string>> rows_of(const std::filesystem::path& file);
+
 // Eight small multiple-choice and free-text prompts in four domains.
 std::filesystem::path prompts();
+// The multiple-choice ones of these, into a file.
+std::filesystem::path questions(const Scratch& scratch);
 
 }  // namespace committee::cli

@@ -29,7 +29,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"trace", {"model"}},
     {"audit", {"trace"}},
     {"roles", {"trace", "audit"}},
-    {"balance", {"trace", "audit"}},
+    {"balance", {"trace", "audit", "interventions"}},
     {"interventions", {"trace", "audit"}},
     {"report", {"trace", "audit", "roles", "balance", "interventions"}},
     {"cli",
