@@ -29,7 +29,8 @@ double median(std::vector<double> values) {
 Seconds roofline(engine::Compute compute, int threads) {
   constexpr int64_t kRows = 256, kSide = 2048;
   ThreadPool pool(threads);
-  std::vector<engine::Matmul> matmuls(static_cast<size_t>(threads));
+  std::vector<engine::Matmul> matmuls;
+  for (int t = 0; t < threads; ++t) matmuls.emplace_back(engine::Matmul::Kernels::kOneDnn);
   const size_t bytes = engine::size_of(compute);
   std::vector<std::vector<std::byte>> a(matmuls.size()), b(matmuls.size());
   std::vector<std::vector<float>> c(matmuls.size());

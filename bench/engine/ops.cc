@@ -46,7 +46,7 @@ bool skipped(benchmark::State& state) {
   return true;
 }
 
-// Weights where they lie, [n, k], more of them than a cache holds.
+// Weights where they lie, [n, k], more of them than a cache holds; by our kernel or oneDNN's.
 void product(benchmark::State& state) {
   if (skipped(state)) return;
   const Compute type = format_of(state);
@@ -55,7 +55,7 @@ void product(benchmark::State& state) {
   const auto a = random_values(m * k, type, 1), b = random_values(copies * n * k, type, 1);
   std::vector<float> c(static_cast<size_t>(m * n));
   const Product shape{.m = m, .n = n, .k = k, .lda = k, .ldb = k, .ldc = n, .input = type};
-  Matmul matmul;
+  Matmul matmul(state.range(4) ? Matmul::Kernels::kOneDnn : Matmul::Kernels::kBest);
   int64_t copy = 0;
   for (auto unused : state) {
     matmul.run(shape, a.data(), b.data() + static_cast<size_t>(copy * n * k) * size_of(type), c.data());
@@ -64,8 +64,8 @@ void product(benchmark::State& state) {
   count_flops(state, 2.0 * static_cast<double>(m * n * k));
 }
 BENCHMARK(product)
-    ->ArgNames({"bf16", "m", "n", "k"})
-    ->ArgsProduct({{1, 0}, {1, 8, 32, 128, 256, 1024}, {2048}, {2048}});
+    ->ArgNames({"bf16", "m", "n", "k", "onednn"})
+    ->ArgsProduct({{1, 0}, {1, 8, 32, 128, 192, 256, 1024}, {2048}, {1024, 2048}, {0, 1}});
 
 // OLMoE's experts, gate, up, SwiGLU, down, gathering and adding up included; loads of 128 to 384 rows an
 // expert.

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "engine/buffer.h"
+#include "engine/packed_product.h"
 
 namespace committee::engine {
 namespace {
@@ -82,14 +83,25 @@ int64_t least_rows(Compute compute) { return compute == Compute::kF32 ? 16 : 2; 
 struct Matmul::Cache {
   dnnl::stream stream{cpu()};
   std::unordered_map<Product, Prepared, Hash> products;
-  Bytes scratchpad, padded_input, padded_output;
+  Bytes scratchpad, padded_input, padded_output, packed;
 };
 
-Matmul::Matmul() : cache_(std::make_unique<Cache>()) {}
+// oneDNN's bf16 products with AMX leave a kernel of vectors far behind.
+Matmul::Packs Matmul::packed() {
+  const auto isa = dnnl::get_effective_cpu_isa();
+  const bool tiles = isa == dnnl::cpu_isa::avx512_core_amx;
+  const bool vectors = has_packed_product() && (tiles || isa == dnnl::cpu_isa::avx512_core_bf16);
+  return {vectors && !tiles, vectors};
+}
+
+Matmul::Matmul(Kernels kernels)
+    : cache_(std::make_unique<Cache>()), packs_(kernels == Kernels::kBest ? packed() : Packs{}) {}
 Matmul::Matmul(Matmul&&) noexcept = default;
 Matmul::~Matmul() = default;
 
 void Matmul::run(const Product& product, const void* a, const void* b, float* c) {
+  if ((product.input == Compute::kBF16 ? packs_.bf16 : packs_.f32) && can_pack(product))
+    return multiply_packed(product, a, b, c, cache_->packed);
   const int64_t least = least_rows(product.input);
   product.m < least ? run_padded(product, least, a, b, c) : run_prepared(product, a, b, c);
 }

@@ -24,18 +24,27 @@ struct Product {
 // far more than running a small one. Throws Error where oneDNN refuses.
 class Matmul {
  public:
-  Matmul();
+  // kBest: our own kernel (packed_product.h) where it is the faster one, else oneDNN.
+  enum class Kernels { kBest, kOneDnn };
+
+  explicit Matmul(Kernels kernels = Kernels::kBest);
   Matmul(Matmul&&) noexcept;
   ~Matmul();
 
   void run(const Product& product, const void* a, const void* b, float* c);
 
  private:
+  struct Packs {  // the formats whose products our own kernel runs
+    bool bf16 = false, f32 = false;
+  };
+  static Packs packed();
+
   void run_padded(const Product& product, int64_t rows, const void* a, const void* b, float* c);
   void run_prepared(const Product& product, const void* a, const void* b, float* c);
 
   struct Cache;
   std::unique_ptr<Cache> cache_;
+  Packs packs_;
 };
 
 }  // namespace committee::engine
