@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "engine/packed_product.h"
 #include "engine/pass.h"
 #include "engine/prefix_tree.h"
 
@@ -16,7 +17,7 @@ namespace committee::engine {
 namespace {
 
 constexpr size_t kProcess = 40 << 20;  // code, prepared products, the trees of prefixes
-constexpr size_t kThread = 12 << 20;   // packed weights of products, converted strips, attention blocks
+constexpr size_t kThread = 8 << 20;    // oneDNN's scratch, converted strips, attention blocks
 constexpr double kMegabyte = 1024.0 * 1024.0;
 
 // Bytes of the largest layer, and of the whole model.
@@ -54,8 +55,11 @@ size_t block_bytes(const Decoder& decoder) {
   const model::ModelConfig& config = decoder.config();
   const size_t threads = static_cast<size_t>(decoder.machine.pool.size());
   const size_t widest = static_cast<size_t>(std::max(config.dense_width, config.shared_width));
+  const int64_t inputs = std::max({config.d_model, config.dense_width, config.shared_width,
+                                   config.expert_width, config.attention.heads * config.attention.v_dim});
+  const size_t thread = kThread + packed_bytes(kPackedRows, inputs, decoder.machine.compute);
   const size_t logits = std::max<size_t>(32 << 20, static_cast<size_t>(config.vocab) * 4);
-  return kProcess + threads * kThread + decoder.attention.block_bytes() + widest * 1024 * 4 + logits +
+  return kProcess + threads * thread + decoder.attention.block_bytes() + widest * 1024 * 4 + logits +
          expert_scratch(config.d_model, config.expert_width, decoder.machine.compute,
                         decoder.machine.pool.size()) +
          static_cast<size_t>(config.d_model) * 1024 * 4;

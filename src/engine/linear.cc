@@ -7,14 +7,9 @@
 namespace committee::engine {
 namespace {
 
-constexpr int64_t kRowTile = 512;
-constexpr int64_t kColumnTile = 512;
+constexpr int64_t kRowTile = 256;
+constexpr int64_t kColumnTile = 1024;
 constexpr int64_t kStripElements = 1 << 18;  // of weights converted at a time
-
-bool lies_ready(const model::Tensor& weight, Compute compute) {
-  return (compute == Compute::kF32 && weight.dtype == model::DType::kF32) ||
-         (compute == Compute::kBF16 && weight.dtype == model::DType::kBF16);
-}
 
 int64_t tiles(int64_t n, int64_t tile) { return (n + tile - 1) / tile; }
 
@@ -31,8 +26,11 @@ void multiply(Worker& worker, const Matrix& x, int64_t rows, const model::Tensor
                   .ldc = y.stride,
                   .input = x.type,
                   .accumulate = output == Output::kAdd};
-  if (lies_ready(weight, x.type)) {
-    const std::byte* first = weight.data + static_cast<size_t>(begin * inputs) * size_of(x.type);
+  const bool bf16 = weight.dtype == model::DType::kBF16;
+  product.b_bf16 = bf16 && x.type == Compute::kF32 && worker.matmul.widens(inputs);
+  if (weight.dtype == (x.type == Compute::kF32 ? model::DType::kF32 : model::DType::kBF16) ||
+      product.b_bf16) {
+    const std::byte* first = weight.data + static_cast<size_t>(begin * inputs) * model::size_of(weight.dtype);
     worker.matmul.run(product, x.data, first, y.floats(0));
     return;
   }

@@ -15,6 +15,7 @@ struct Product {
   Compute input = Compute::kF32;
   bool b_transposed = true;  // B is stored [n, k], as weights are; else [k, n]
   bool accumulate = false;   // adds to what C holds
+  bool b_bf16 = false;       // B, transposed, is bf16 although A is float32: where Matmul::widens()
 
   bool operator==(const Product&) const = default;
 };
@@ -32,6 +33,9 @@ class Matmul {
   ~Matmul();
 
   void run(const Product& product, const void* a, const void* b, float* c);
+
+  // Whether bf16 weights of `k` inputs can be multiplied with float32 activations where they lie.
+  bool widens(int64_t k) const { return packs_.f32 && k % 2 == 0; }
 
  private:
   struct Packs {  // the formats whose products our own kernel runs

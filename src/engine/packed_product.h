@@ -8,14 +8,19 @@ namespace committee::engine {
 // Whether this processor has the instructions for the products below (AVX512-BF16).
 bool has_packed_product();
 
-// Whether a product is of the kind computed below: B as weights are stored, and whole units, 32 bits each: a
-// float32 or two bf16.
+// Whether a product consists of whole units, 32 bits each: a float32 or two bf16.
 bool can_pack(const Product& product);
 
-// C (+)= A·Bᵀ. The rows of B, the weights, are read where they lie, each once from memory: a unit of one is
-// broadcast and multiplied with that unit of 16 rows of A, which are packed for it, unit after unit, into
-// `scratch` (as many bytes as A's rows, rounded up to 16, hold). Blocks of 48 rows by 8 weights are summed in
-// registers. An element's units are added one after the other, whatever the rows around it.
+// A's rows that are packed at a time. More of them would leave the caches.
+inline constexpr int64_t kPackedRows = 256;
+
+// Runs a product. Of one side 16 rows (or columns) are packed, unit after unit, in strips of up to 48; of the
+// other a unit at a time is broadcast and multiplied with that unit of the strip's rows, for 8 rows at once,
+// whose sums are in registers. Weights are the side that is read where it lies, so that they are never
+// packed; attention packs keys and values instead, which leaves nothing to transpose. An element's units are
+// added one after the other either way, whatever the rows around it. `scratch` grows to packed_bytes.
 void multiply_packed(const Product& product, const void* a, const void* b, float* c, Bytes& scratch);
+
+size_t packed_bytes(int64_t rows, int64_t k, Compute input);
 
 }  // namespace committee::engine
