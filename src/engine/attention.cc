@@ -10,9 +10,10 @@
 namespace committee::engine {
 namespace {
 
-constexpr int64_t kQueryBlock = 128;  // rows of a product: query rows times the heads that share keys
+constexpr int64_t kQueryBlock = 256;  // rows of a product: query rows times the heads that share keys
 constexpr int64_t kKeyBlock = 256;
 constexpr int64_t kKeyUnit = 32;  // keys of a product are a multiple of these
+constexpr int64_t kSplit = 64;    // keys that the first half of a block must be spared to be computed alone
 static_assert(kKeySlack >= kKeyBlock);
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
@@ -29,8 +30,8 @@ struct Task {
   const QuerySpan* span = nullptr;
   int64_t first = 0, rows = 0;  // of the span
   int64_t place = 0;            // of the first in its sequence, which is how many keys come before its own
-  int64_t block_end = 0;        // the place at which the block of queries ends
-  int head = 0;                 // of keys and values
+  int64_t block_end = 0, block_rows = 0;  // the place at which the block of queries ends, and its query rows
+  int head = 0;                           // of keys and values
   int64_t cost = 0;
 };
 
@@ -64,30 +65,17 @@ class Block {
     std::fill_n(total_, padded_, 0.0f);
   }
 
-  // The keys at places [at, at + count), `keys` with those that no row sees, of which row i sees the first
-  // place + i + 1 - at.
-  void add(const Rows& k, const Rows& v, int64_t at, int64_t count, int64_t keys) {
-    const Product score{.m = padded_,
-                        .n = keys,
-                        .k = shape_.qk_dim,
-                        .lda = shape_.qk_dim,
-                        .ldb = k.stride,
-                        .ldc = kKeyBlock,
-                        .input = type_};
-    worker_.matmul.run(score, worker_.input.data(), k.data, scores_);
-    for (int64_t r = 0; r < rows_; ++r)
-      weigh(r, std::clamp<int64_t>(task_.place + r / group_ + 1 - at, 0, count), keys);
-    const Product sum{.m = padded_,
-                      .n = shape_.v_dim,
-                      .k = keys,
-                      .lda = kKeyBlock,
-                      .ldb = v.stride,
-                      .ldc = shape_.v_dim,
-                      .input = type_,
-                      .b_transposed = false,
-                      .accumulate = started_};
-    worker_.matmul.run(sum, weights_, v.data, sums_);
-    started_ = true;
+  // The keys at places [at, at + count), of which row i sees the first place + i + 1 - at. In the last block
+  // of keys the first half of the queries sees fewer.
+  void add(const Rows& k, const Rows& v, int64_t at, int64_t count) {
+    const int64_t half = task_.block_end - task_.block_rows / 2;
+    const int64_t first = std::clamp<int64_t>((half - task_.place) * group_, 0, rows_);
+    if (task_.block_rows / 2 < kSplit || half >= at + kKeyBlock || first == 0) {
+      add_part(k, v, at, count, {0, rows_, padded_}, task_.block_end);
+    } else {
+      if (half > at) add_part(k, v, at, count, {0, first, first}, half);
+      if (first < rows_) add_part(k, v, at, count, {first, rows_, padded_ - first}, task_.block_end);
+    }
   }
 
   void finish(const Matrix& out) {
@@ -116,16 +104,51 @@ class Block {
     }
   }
 
+  struct Part {  // of the products' rows
+    int64_t begin = 0, end = 0, padded = 0;
+  };
+
+  // The same for some rows, which see no key from place `last` on.
+  void add_part(const Rows& k, const Rows& v, int64_t at, int64_t count, const Part& part, int64_t last) {
+    const int64_t keys = round_up(std::min(kKeyBlock, last - at), kKeyUnit),
+                  seen = std::min(count, last - at);
+    const Product score{.m = part.padded,
+                        .n = keys,
+                        .k = shape_.qk_dim,
+                        .lda = shape_.qk_dim,
+                        .ldb = k.stride,
+                        .ldc = kKeyBlock,
+                        .input = type_};
+    const size_t value = size_of(type_);
+    std::byte* queries = worker_.input.data() + static_cast<size_t>(part.begin * shape_.qk_dim) * value;
+    worker_.matmul.run(score, queries, k.data, scores_ + part.begin * kKeyBlock);
+    for (int64_t r = part.begin; r < part.end; ++r)
+      weigh(r, std::clamp<int64_t>(task_.place + r / group_ + 1 - at, 0, seen), keys);
+    const Product sum{.m = part.padded,
+                      .n = shape_.v_dim,
+                      .k = keys,
+                      .lda = kKeyBlock,
+                      .ldb = v.stride,
+                      .ldc = shape_.v_dim,
+                      .input = type_,
+                      .b_transposed = false,
+                      .accumulate = at > 0};
+    worker_.matmul.run(sum, weights_of(part.begin), v.data, sums_ + part.begin * shape_.v_dim);
+  }
+
+  std::byte* weights_of(int64_t r) {
+    return reinterpret_cast<std::byte*>(weights_) + static_cast<size_t>(r * kKeyBlock) * size_of(type_);
+  }
+
   void weigh(int64_t r, int64_t seen, int64_t keys) {
     const float* scores = scores_ + r * kKeyBlock;
-    std::byte* weights =
-        reinterpret_cast<std::byte*>(weights_) + static_cast<size_t>(r * kKeyBlock) * size_of(type_);
+    std::byte* weights = weights_of(r);
     std::memset(weights + static_cast<size_t>(seen) * size_of(type_), 0,
                 static_cast<size_t>(keys - seen) * size_of(type_));
     if (seen == 0) return;
     const float factor = static_cast<float>(shape_.scale);
     const float most = std::max(most_[r], max_of(scores, seen) * factor);
-    if (most > most_[r] && started_ && total_[r] > 0) {
+    if (most > most_[r] && total_[r] > 0) {
       const float shrink = std::exp(most_[r] - most);
       total_[r] *= shrink;
       scale(shrink, shape_.v_dim, sums_ + r * shape_.v_dim);
@@ -140,7 +163,6 @@ class Block {
   Compute type_;
   int64_t group_, rows_ = 0, padded_ = 0;
   float *scores_ = nullptr, *weights_ = nullptr, *sums_ = nullptr, *most_ = nullptr, *total_ = nullptr;
-  bool started_ = false;
 };
 
 std::vector<Task> plan(const AttentionShape& shape, std::span<const QuerySpan> spans) {
@@ -152,7 +174,7 @@ std::vector<Task> plan(const AttentionShape& shape, std::span<const QuerySpan> s
       const int64_t place = begin + first, end = (place / rows + 1) * rows;
       const int64_t count = std::min(end - place, span.rows - first);
       for (int head = 0; head < shape.kv_heads; ++head)
-        tasks.push_back({&span, first, count, place, end, head, count * (place + count)});
+        tasks.push_back({&span, first, count, place, end, rows, head, count * (place + count)});
       first += count;
     }
   }
@@ -193,7 +215,7 @@ void run(const Task& task, Worker& worker, const AttentionShape& shape, const Ma
     const int64_t keys = round_up(std::min(kKeyBlock, task.block_end - at), kKeyUnit);
     const Rows key = together(k, task.head, shape.qk_dim, ranges, at, count, keys, copies);
     const Rows value = together(v, task.head, shape.v_dim, ranges, at, count, keys, copies + key_bytes);
-    block.add(key, value, at, count, keys);
+    block.add(key, value, at, count);
   }
   block.finish(out);
 }

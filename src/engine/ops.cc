@@ -30,40 +30,54 @@ HWY_INLINE void for_parts(int64_t n, const Part& part) {
   for (; i < n; ++i) part(single, i);
 }
 
+// Bits rounded to a bf16's, to the nearest, ties to even. A NaN whose payload is all ones is none any more.
+template <typename D>
+HWY_INLINE hn::Vec<D> round_to_bf16(D du, hn::Vec<D> bits) {
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+  return hn::Add(hn::Add(bits, odd), hn::Set(du, 0x7FFF));
+}
+
+template <typename D>
+HWY_INLINE void store_high_half(D /*du*/, hn::Vec<D> bits, void* out, int64_t i) {
+  const hn::Rebind<uint16_t, D> dh;
+  const auto high = hn::BitCast(hn::RebindToSigned<D>(), hn::ShiftRight<16>(bits));
+  hn::StoreU(hn::DemoteTo(dh, high), dh, static_cast<uint16_t*>(out) + i);
+}
+
 template <typename D>
 HWY_INLINE void store_part(D d, hn::Vec<D> x, Compute type, void* out, int64_t i) {
   if (type == Compute::kF32) {
     hn::StoreU(x, d, static_cast<float*>(out) + i);
     return;
   }
-  // To the nearest, ties to even; a NaN stays one.
   const hn::RebindToUnsigned<D> du;
-  const hn::Rebind<uint16_t, D> dh;
   const auto bits = hn::BitCast(du, x);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::Add(hn::Add(bits, odd), hn::Set(du, 0x7FFF));
   const auto quiet = hn::Or(bits, hn::Set(du, 0x400000));
-  const auto chosen = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), quiet, rounded);
-  const auto high = hn::BitCast(hn::RebindToSigned<decltype(du)>(), hn::ShiftRight<16>(chosen));
-  hn::StoreU(hn::DemoteTo(dh, high), dh, static_cast<uint16_t*>(out) + i);
+  const auto is_nan = hn::RebindMask(du, hn::IsNaN(x));
+  store_high_half(du, hn::IfThenElse(is_nan, quiet, round_to_bf16(du, bits)), out, i);
 }
 
-// e^x to 2e-7 relative: 2^n · e^r with |r| ≤ ln 2 / 2 and the first terms of e^r's series. 0 below -87; x is
+// e^x to 2e-7 relative: 2^n · e^r with |r| ≤ ln 2 / 2 and the first terms of e^r's series. 0 below -86; x is
 // at most 88; a NaN stays one.
 template <typename D>
 HWY_INLINE hn::Vec<D> exponential(D d, hn::Vec<D> x) {
-  const auto in_range = hn::Max(x, hn::Set(d, -87.0f));
-  const auto n = hn::Round(hn::Mul(in_range, hn::Set(d, 1.44269504f)));
+  const hn::RebindToUnsigned<D> du;
+  const auto least = hn::Set(d, -86.0f);
+  // Of this order, x86's maximum of a NaN is the NaN.
+  const auto in_range = hn::Max(least, x);
+  // n rounded, in the low bits of a number so large that it has no fraction.
+  const auto large = hn::Set(d, 12582912.0f);
+  const auto shifted = hn::MulAdd(in_range, hn::Set(d, 1.44269504f), large);
+  const auto n = hn::Sub(shifted, large);
   // ln 2 in two parts, the first with few enough bits that its product is exact.
   auto r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), in_range);
   r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
   auto sum = hn::Set(d, 1.0f / 720);
   for (const float term : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f})
     sum = hn::MulAdd(sum, r, hn::Set(d, term));
-  const hn::RebindToSigned<D> di;
-  const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
-  const auto result = hn::Mul(sum, hn::BitCast(d, power));
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenElseZero(hn::Ge(x, hn::Set(d, -87.0f)), result));
+  const auto power = hn::ShiftLeft<23>(hn::BitCast(du, shifted));
+  const auto result = hn::BitCast(d, hn::Add(hn::BitCast(du, sum), power));
+  return hn::IfThenZeroElse(hn::Lt(x, least), result);
 }
 
 float SumOfSquares(const float* x, int64_t n) {
@@ -150,7 +164,12 @@ float ExpRow(const float* x, float factor, float shift, int64_t n, Compute type,
     } else {
       rest += hn::GetLane(e);
     }
-    store_part(d, e, type, out, i);
+    if (type == Compute::kF32) {
+      hn::StoreU(e, d, static_cast<float*>(out) + i);
+    } else {  // the sum keeps what a NaN loses
+      const hn::RebindToUnsigned<decltype(d)> du;
+      store_high_half(du, round_to_bf16(du, hn::BitCast(du, e)), out, i);
+    }
   });
   return hn::GetLane(hn::SumOfLanes(whole, sum)) + rest;
 }

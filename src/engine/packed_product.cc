@@ -129,7 +129,7 @@ COMMITTEE_AVX512 void pack_columns(Rows from, int64_t columns, int vectors, int6
 // after them are asked for, as the processor's own read-ahead ends at every page.
 template <typename Unit, int kVectors, int kRows>
 COMMITTEE_AVX512 __attribute__((noinline)) void sum_block(const std::byte* strip, Rows streamed,
-                                                          int64_t units, float* sums) {
+                                                          int64_t units, float* sums, int64_t stride) {
   const std::byte* row[kRows];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
@@ -159,18 +159,19 @@ COMMITTEE_AVX512 __attribute__((noinline)) void sum_block(const std::byte* strip
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) _mm512_store_ps(sums + (r * kVectors + v) * kLanes, sum[r][v]);
+    for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(sums + r * stride + v * kLanes, sum[r][v]);
   }
 }
 
-// The sums of `count` ≤ 16 streamed rows with a strip.
+// The same for `count` of them.
 template <typename Unit, int kVectors>
-void sum_rows(const std::byte* strip, Rows streamed, int64_t count, int64_t units, float* sums) {
-  constexpr int64_t kStep = kVectors * kLanes;
+void sum_rows(const std::byte* strip, Rows streamed, int64_t count, int64_t units, float* sums,
+              int64_t stride) {
   int64_t r = 0;
   for (; r + kStreamed <= count; r += kStreamed)
-    sum_block<Unit, kVectors, kStreamed>(strip, streamed.from(r), units, sums + r * kStep);
-  for (; r < count; ++r) sum_block<Unit, kVectors, 1>(strip, streamed.from(r), units, sums + r * kStep);
+    sum_block<Unit, kVectors, kStreamed>(strip, streamed.from(r), units, sums + r * stride, stride);
+  for (; r < count; ++r)
+    sum_block<Unit, kVectors, 1>(strip, streamed.from(r), units, sums + r * stride, stride);
 }
 
 struct Tile {  // of C
@@ -190,7 +191,7 @@ COMMITTEE_AVX512 inline void put(const Tile& out, int64_t row, int64_t column, _
 template <typename Unit, int kVectors>
 COMMITTEE_AVX512 void tile_of_packed_a(const std::byte* strip, Rows b, int64_t units, const Tile& out) {
   alignas(64) float sums[kLanes * kStrip];
-  sum_rows<Unit, kVectors>(strip, b, out.columns, units, sums);
+  sum_rows<Unit, kVectors>(strip, b, out.columns, units, sums, kVectors * kLanes);
   for (int v = 0; v < kVectors; ++v) {
     __m512i part[kLanes];
     for (int64_t i = 0; i < kLanes; ++i)
@@ -205,8 +206,11 @@ COMMITTEE_AVX512 void tile_of_packed_a(const std::byte* strip, Rows b, int64_t u
 // A strip of B's columns with up to 16 rows of A.
 template <typename Unit, int kVectors>
 COMMITTEE_AVX512 void tile_of_packed_b(const std::byte* strip, Rows a, int64_t units, const Tile& out) {
+  constexpr int64_t kColumns = kVectors * kLanes;
+  if (!out.accumulate && out.columns >= kColumns)
+    return sum_rows<Unit, kVectors>(strip, a, out.rows, units, out.c, out.stride);
   alignas(64) float sums[kLanes * kStrip];
-  sum_rows<Unit, kVectors>(strip, a, out.rows, units, sums);
+  sum_rows<Unit, kVectors>(strip, a, out.rows, units, sums, kColumns);
   for (int64_t r = 0; r < out.rows; ++r) {
     for (int v = 0; v < kVectors; ++v)
       put(out, r, v * kLanes, _mm512_load_ps(sums + (r * kVectors + v) * kLanes));
