@@ -1,20 +1,15 @@
 // bench_audit resample [SAMPLES LAYERS EXPERTS DOMAINS REPLICATES]: bootstraps and permutations against the
-// matrix
-//   products [2·REPLICATES, SAMPLES] x [SAMPLES, LAYERS·EXPERTS] alone, by the audit's own product kernel in
-//   float32.
-// bench_audit stream MEGABYTES MEMORY_MB: an audit without replicates against reading the same files once.
-// Both run on THREADS (default 2), write a trace under $TMPDIR, and print one line of CPU seconds each.
+// matrix products [2·REPLICATES, SAMPLES] x [SAMPLES, LAYERS·EXPERTS] alone, by the audit's own product
+// kernel in float32. On THREADS (default 2); writes a trace under $TMPDIR and prints one line of CPU seconds.
 #include <sys/resource.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 
 #include "audit/audit.h"
 #include "audit/kernels.h"
 #include "audit_trace.h"
-#include "base/mapped_file.h"
 #include "base/thread_pool.h"
 
 using namespace committee;
@@ -98,50 +93,11 @@ int resample(int argc, char** argv) {
   return 0;
 }
 
-double read_once(const fs::path& folder) {
-  return seconds_of([&] {
-    uint64_t sum = 0;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      const MappedFile file(entry.path());
-      const auto bytes = file.bytes();
-      for (size_t i = 0; i + 8 <= bytes.size(); i += 8) {
-        uint64_t word;
-        std::memcpy(&word, bytes.data() + i, 8);
-        sum += word;
-      }
-    }
-    if (sum == 42) std::puts("");
-  });
-}
-
-int stream(int argc, char** argv) {
-  if (argc != 4) return 2;
-  bench::Shape shape{.samples = 0, .layers = 48, .experts = 128, .top_k = 8, .domains = 9};
-  shape.samples = std::atoll(argv[2]) * 1000000 / (48 * (128 * 4 + 8 * 6));
-  const trace::Trace trace = make_trace(shape);
-  const double read = read_once(trace.folder());
-  audit::AuditOptions options{.bootstrap = 0,
-                              .permutations = 0,
-                              .expert_shuffles = 0,
-                              .threads = thread_count(),
-                              .memory = std::atoll(argv[3]) << 20};
-  const double time = seconds_of([&] { audit::audit(trace, options); });
-  std::printf(
-      "%s MB: read once %.2f s; audit (two passes) %.2f s; rate of a pass over that of reading %.2f; peak "
-      "%.2f "
-      "GiB\n",
-      argv[2], read, time, 2 * read / time, peak_gib());
-  return 0;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
   if (mode == "resample") return resample(argc, argv);
-  if (mode == "stream") return stream(argc, argv);
-  std::fputs(
-      "bench_audit resample [SAMPLES LAYERS EXPERTS DOMAINS REPLICATES] | stream MEGABYTES MEMORY_MB\n",
-      stderr);
+  std::fputs("bench_audit resample [SAMPLES LAYERS EXPERTS DOMAINS REPLICATES]\n", stderr);
   return 2;
 }

@@ -47,7 +47,9 @@ AuditResult audit(const trace::Trace& trace, const AuditOptions& options) {
   ThreadPool pool(std::max(1, options.threads));
   const SampleReader reader(trace, options.positions);
   const Grouping grouping = group_samples(reader, options);
-  const auto observations = observe(reader, grouping, options.eci, pool);
+  auto store = VectorStore::within(options.memory / 2, reader, vectors_for_resampling(options, reader));
+  VectorStore* kept = store ? &*store : nullptr;
+  const auto observations = observe(reader, grouping, options.eci, pool, kept);
 
   AuditResult result;
   result.options = options;
@@ -65,7 +67,7 @@ AuditResult audit(const trace::Trace& trace, const AuditOptions& options) {
                                            specific_domains(observations[l], options), grouping));
   }
   add_summaries(result);
-  resample(result, reader, grouping, rules, pool);
+  resample(result, reader, grouping, rules, kept, pool);
   result.warnings = find_warnings({result, reader, grouping, observations});
   add_verdicts(result);
   return result;

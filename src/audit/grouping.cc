@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -79,6 +80,20 @@ std::vector<int64_t> Grouping::group_counts() const {
   std::vector<int64_t> counts;
   for (const Group& group : groups) counts.push_back(group.samples);
   return counts;
+}
+
+SortedGrouping sort_samples(const Grouping& grouping) {
+  SortedGrouping sorted{grouping, std::vector<int32_t>(grouping.domain_of.size())};
+  std::iota(sorted.order.begin(), sorted.order.end(), 0);
+  // Groups are numbered by domain.
+  const auto& segment = grouping.groups.empty() ? grouping.domain_of : grouping.group_of;
+  std::stable_sort(sorted.order.begin(), sorted.order.end(),
+                   [&](int32_t a, int32_t b) { return segment[a] < segment[b]; });
+  for (size_t i = 0; i < sorted.order.size(); ++i) {
+    sorted.grouping.domain_of[i] = grouping.domain_of[sorted.order[i]];
+    if (!grouping.groups.empty()) sorted.grouping.group_of[i] = grouping.group_of[sorted.order[i]];
+  }
+  return sorted;
 }
 
 Grouping group_samples(const SampleReader& reader, const AuditOptions& options) {

@@ -28,6 +28,14 @@ struct Grouping {
   std::vector<int64_t> group_counts() const;
 };
 
+// The samples in the order of their groups (domains where there are none), so that every segment of a
+// resampling plan is a run of neighbours. order[i]: the sample at place i.
+struct SortedGrouping {
+  Grouping grouping;
+  std::vector<int32_t> order;
+};
+SortedGrouping sort_samples(const Grouping& grouping);
+
 // A column is one of samples.jsonl's group columns, or domain, subject, outcome or answer.
 // Throws Error for a column that a sample lacks, a subject that the domain map lacks, and a domain none of
 // whose samples has an audited row.

@@ -87,10 +87,9 @@ double Entropy(std::span<const double> p) {
 // Four float32 sums of 16 floats run side by side to hide the latency of addition.
 void AddRows(const float* HWY_RESTRICT tile, std::span<const int32_t> rows, double* HWY_RESTRICT out) {
   const Floats f;
-  constexpr size_t kBatch = 256;
   HWY_ALIGN float sums[kTileWidth];
-  for (size_t begin = 0; begin < rows.size(); begin += kBatch) {
-    const auto batch = rows.subspan(begin, std::min(kBatch, rows.size() - begin));
+  for (size_t begin = 0; begin < rows.size(); begin += kMostRows) {
+    const auto batch = rows.subspan(begin, std::min(kMostRows, rows.size() - begin));
     for (size_t at = 0; at < kTileWidth; at += hn::Lanes(f)) {
       const float* base = tile + at;
       auto a = hn::Zero(f), b = a, c = a, e = a;
@@ -105,6 +104,43 @@ void AddRows(const float* HWY_RESTRICT tile, std::span<const int32_t> rows, doub
       hn::Store(hn::Add(hn::Add(a, b), hn::Add(c, e)), f, sums + at);
     }
     for (size_t at = 0; at < kTileWidth; ++at) out[at] += static_cast<double>(sums[at]);
+  }
+}
+
+// kCount lists of times side by side.
+template <size_t kCount>
+HWY_INLINE void AddWeighted(const float* HWY_RESTRICT tile, size_t rows, const float* HWY_RESTRICT times,
+                            size_t times_stride, double* HWY_RESTRICT out, size_t out_stride) {
+  const Floats f;
+  HWY_ALIGN float part[kTileWidth];
+  for (size_t at = 0; at < kTileWidth; at += hn::Lanes(f)) {
+    hn::Vec<Floats> sums[kCount];
+    for (auto& sum : sums) sum = hn::Zero(f);
+    for (size_t i = 0; i < rows; ++i) {
+      const auto row = hn::LoadU(f, tile + i * kTileWidth + at);
+      for (size_t r = 0; r < kCount; ++r) {
+        sums[r] = hn::MulAdd(hn::Set(f, times[r * times_stride + i]), row, sums[r]);
+      }
+    }
+    for (size_t r = 0; r < kCount; ++r) {
+      hn::Store(sums[r], f, part);
+      for (size_t c = 0; c < hn::Lanes(f); ++c) out[r * out_stride + at + c] += static_cast<double>(part[c]);
+    }
+  }
+}
+
+void AddWeightedRows(const float* tile, size_t rows, const float* times, size_t times_stride, size_t count,
+                     double* out, size_t out_stride) {
+  constexpr size_t kBlock = 12;
+  size_t r = 0;
+  for (; r + kBlock <= count; r += kBlock) {
+    AddWeighted<kBlock>(tile, rows, times + r * times_stride, times_stride, out + r * out_stride, out_stride);
+  }
+  for (; r + 4 <= count; r += 4) {
+    AddWeighted<4>(tile, rows, times + r * times_stride, times_stride, out + r * out_stride, out_stride);
+  }
+  for (; r < count; ++r) {
+    AddWeighted<1>(tile, rows, times + r * times_stride, times_stride, out + r * out_stride, out_stride);
   }
 }
 
@@ -193,6 +229,7 @@ HWY_EXPORT(AddScaled);
 HWY_EXPORT(Dot);
 HWY_EXPORT(Entropy);
 HWY_EXPORT(AddRows);
+HWY_EXPORT(AddWeightedRows);
 HWY_EXPORT(Multiply);
 HWY_EXPORT(Silhouettes);
 HWY_EXPORT(AddShifted);
@@ -208,6 +245,10 @@ double dot(std::span<const double> a, const double* b) { return HWY_DYNAMIC_DISP
 double entropy(std::span<const double> p) { return HWY_DYNAMIC_DISPATCH(Entropy)(p); }
 void add_rows(const float* tile, std::span<const int32_t> rows, double* out) {
   HWY_DYNAMIC_DISPATCH(AddRows)(tile, rows, out);
+}
+void add_weighted_rows(const float* tile, size_t rows, const float* times, size_t times_stride, size_t count,
+                       double* out, size_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(AddWeightedRows)(tile, rows, times, times_stride, count, out, out_stride);
 }
 void multiply(const float* a, size_t rows, size_t depth, const float* b, size_t columns, float* out) {
   HWY_DYNAMIC_DISPATCH(Multiply)(a, rows, depth, b, columns, out);

@@ -28,6 +28,14 @@ inline constexpr size_t kTileWidth = 16;
 // out[0..16) += Σ_i tile[rows[i]·16 ..]: partial sums of up to 256 rows in float32, the rest in float64.
 void add_rows(const float* tile, std::span<const int32_t> rows, double* out);
 
+// The most rows that add_weighted_rows sums in float32.
+inline constexpr size_t kMostRows = 256;
+
+// out[r · out_stride + c] += Σ_i times[r · times_stride + i] · tile[i·16 + c] for r < count, i < rows ≤
+// kMostRows, c < 16: a product of count x rows by rows x 16.
+void add_weighted_rows(const float* tile, size_t rows, const float* times, size_t times_stride, size_t count,
+                       double* out, size_t out_stride);
+
 // Columns of the products below are a multiple of this.
 inline constexpr size_t kColumnBlock = 16;
 

@@ -8,7 +8,7 @@
 namespace committee::audit {
 namespace {
 
-constexpr int kReplicatesAtOnce = 16;  // of one tile, while it is in the cache
+constexpr int kReplicatesAtOnce = 24;  // of one tile, while it is in the cache
 
 }  // namespace
 
@@ -100,7 +100,29 @@ std::vector<double> TileMatrix::segment_sums(std::span<const int32_t> lists, int
   return sums;
 }
 
-LayerPack::LayerPack(const LayerVectors& vectors, int layer, const SampleReader& reader, Eci eci)
+std::vector<double> TileMatrix::weighted_sums(std::span<const float> times, int count,
+                                              std::span<const int64_t> starts, ThreadPool& pool) const {
+  const int64_t segments = static_cast<int64_t>(starts.size()) - 1;
+  std::vector<double> sums(count * segments * width());
+  const int64_t blocks = (count + kReplicatesAtOnce - 1) / kReplicatesAtOnce;
+  pool.for_each(tiles_ * blocks, [&](int64_t item, int) {
+    const int64_t t = item / blocks, replicate = item % blocks * kReplicatesAtOnce;
+    const int64_t replicates = std::min<int64_t>(kReplicatesAtOnce, count - replicate);
+    for (int64_t s = 0; s < segments; ++s) {
+      double* out = &sums[(replicate * segments + s) * width() + t * stride()];
+      for (int64_t first = starts[s]; first < starts[s + 1]; first += kernels::kMostRows) {
+        const int64_t rows = std::min<int64_t>(kernels::kMostRows, starts[s + 1] - first);
+        kernels::add_weighted_rows(tile(static_cast<int>(t)) + first * stride(), rows,
+                                   &times[replicate * rows_ + first], rows_, replicates, out,
+                                   segments * width());
+      }
+    }
+  });
+  return sums;
+}
+
+LayerPack::LayerPack(const LayerVectors& vectors, int layer, const SampleReader& reader, Eci eci,
+                     std::span<const int32_t> order)
     : experts(reader.experts()),
       contributions(reader.size(), experts),
       geometry(reader.size(), experts + 1),
@@ -112,40 +134,43 @@ LayerPack::LayerPack(const LayerVectors& vectors, int layer, const SampleReader&
   const auto directions = vectors.of(geometry_kind(reader), layer, samples, experts);
   std::vector<double> wide(experts);
   for (int64_t i = 0; i < samples; ++i) {
-    const float scale = eci == Eci::kFrequency ? 1 / static_cast<float>(reader.rows(i)) : 1;
-    for (int e = 0; e < experts; ++e) contributions.at(i, e) = source[i * experts + e] * scale;
+    const int64_t at = order[i] * int64_t{experts};
+    const float scale = eci == Eci::kFrequency ? 1 / static_cast<float>(reader.rows(order[i])) : 1;
+    for (int e = 0; e < experts; ++e) contributions.at(i, e) = source[at + e] * scale;
     if (has_slots) {
       const auto counts = vectors.of(VectorKind::kSlots, layer, samples, experts);
-      for (int e = 0; e < experts; ++e) slots.at(i, e) = counts[i * experts + e];
+      for (int e = 0; e < experts; ++e) slots.at(i, e) = counts[at + e];
     }
     if (has_entropy) {
-      std::copy_n(&directions[i * experts], experts, wide.begin());
+      std::copy_n(&directions[at], experts, wide.begin());
       slots.at(i, experts) = static_cast<float>(kernels::entropy(wide));
     }
   }
-  pack_geometry(directions);
+  pack_geometry(directions, order);
 }
 
-void LayerPack::pack_geometry(std::span<const float> vectors) {
-  const auto samples = static_cast<int64_t>(vectors.size()) / experts;
+void LayerPack::pack_geometry(std::span<const float> vectors, std::span<const int32_t> order) {
+  const auto samples = static_cast<int64_t>(order.size());
+  auto vector_of = [&](int64_t i) { return &vectors[order[i] * int64_t{experts}]; };
   std::vector<double> norms(samples);
   center.assign(experts, 0.0);
   for (int64_t i = 0; i < samples; ++i) {
+    const float* vector = vector_of(i);
     double square = 0;
-    for (int e = 0; e < experts; ++e)
-      square += static_cast<double>(vectors[i * experts + e]) * vectors[i * experts + e];
+    for (int e = 0; e < experts; ++e) square += static_cast<double>(vector[e]) * vector[e];
     norms[i] = std::sqrt(square);
     has_geometry = has_geometry && square > 0;
     if (!has_geometry) return;
-    for (int e = 0; e < experts; ++e) center[e] += vectors[i * experts + e] / norms[i];
+    for (int e = 0; e < experts; ++e) center[e] += vector[e] / norms[i];
   }
   for (double& m : center) m /= static_cast<double>(samples);
   centered.resize(vectors.size());
   offset.resize(samples);
   for (int64_t i = 0; i < samples; ++i) {
+    const float* vector = vector_of(i);
     double square = 0, along = 0;
     for (int e = 0; e < experts; ++e) {
-      const double x = vectors[i * experts + e] / norms[i] - center[e];
+      const double x = vector[e] / norms[i] - center[e];
       square += x * x;
       along += x * center[e];
       centered[i * experts + e] = geometry.at(i, e) = static_cast<float>(x);

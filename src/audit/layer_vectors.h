@@ -33,6 +33,11 @@ class TileMatrix {
   std::vector<double> segment_sums(std::span<const int32_t> lists, int count, std::span<const int64_t> starts,
                                    ThreadPool& pool) const;
 
+  // The same where a segment is the rows [starts[s], starts[s+1]) and times [count, N] says how often each
+  // counts.
+  std::vector<double> weighted_sums(std::span<const float> times, int count, std::span<const int64_t> starts,
+                                    ThreadPool& pool) const;
+
  private:
   static int64_t stride();
   int64_t rows_;
@@ -40,7 +45,7 @@ class TileMatrix {
   std::vector<float> data_;
 };
 
-// One layer, ready for replicates.
+// One layer, ready for replicates: row i is sample order[i] of the vectors.
 struct LayerPack {
   int experts;
   TileMatrix contributions;  // the vectors of --eci
@@ -54,10 +59,11 @@ struct LayerPack {
   TileMatrix slots;             // executed slots; column E is the routing entropy of the sample
   bool has_slots, has_entropy;
 
-  LayerPack(const LayerVectors& vectors, int layer, const SampleReader& reader, Eci eci);
+  LayerPack(const LayerVectors& vectors, int layer, const SampleReader& reader, Eci eci,
+            std::span<const int32_t> order);
 
  private:
-  void pack_geometry(std::span<const float> vectors);
+  void pack_geometry(std::span<const float> vectors, std::span<const int32_t> order);
 };
 
 }  // namespace committee::audit

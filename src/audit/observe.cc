@@ -7,6 +7,7 @@
 #include "audit/exact_sum.h"
 #include "audit/geometry.h"
 #include "audit/kernels.h"
+#include "audit/vector_store.h"
 
 namespace committee::audit {
 namespace {
@@ -236,8 +237,10 @@ void for_each_vector(const SampleReader& reader, Wanted wanted, LayerRange layer
     }
     return vectors;
   };
+  ReadAhead ahead(reader);
   for (int64_t first = 0; first < reader.size(); first += wave) {
     const int64_t count = std::min(wave, reader.size() - first);
+    ahead.reached(first + count - 1);
     pool.for_each(count, [&](int64_t i, int worker) {
       reader.read(first + i, layers, vectors_of(i, 0), scratch[worker]);
     });
@@ -251,18 +254,24 @@ void for_each_vector(const SampleReader& reader, Wanted wanted, LayerRange layer
 }
 
 std::vector<LayerObservation> observe(const SampleReader& reader, const Grouping& grouping, Eci eci,
-                                      ThreadPool& pool) {
+                                      ThreadPool& pool, VectorStore* store) {
   Observer observer(reader, grouping, eci);
   const LayerRange all{0, reader.layers()};
   for_each_vector(reader, observer.wanted(), all, pool,
-                  [&](int64_t sample, int layer, const SampleVectors& v) { observer.add(sample, layer, v); });
+                  [&](int64_t sample, int layer, const SampleVectors& v) {
+                    observer.add(sample, layer, v);
+                    if (store != nullptr) store->put(sample, layer, v);
+                  });
   observer.begin_silhouettes();
-  if (observer.has_silhouettes()) {
+  const Visit silhouettes = [&](int64_t sample, int layer, const SampleVectors& v) {
+    observer.add_silhouette(sample, layer, v);
+  };
+  if (observer.has_silhouettes() && store != nullptr) {
+    store->for_each(pool, silhouettes);
+  } else if (observer.has_silhouettes()) {
     const VectorKind kind = geometry_kind(reader);
     const Wanted geometry{.routing = kind == VectorKind::kRouting, .slots = kind == VectorKind::kSlots};
-    for_each_vector(reader, geometry, all, pool, [&](int64_t sample, int layer, const SampleVectors& v) {
-      observer.add_silhouette(sample, layer, v);
-    });
+    for_each_vector(reader, geometry, all, pool, silhouettes);
   }
   std::vector<LayerObservation> result;
   for (int layer = 0; layer < reader.layers(); ++layer) result.push_back(observer.result(layer));

@@ -27,10 +27,13 @@ struct LayerObservation {
   double largest_ratio;       // largest max G / min G of a sample; infinite where a probability is 0
 };
 
-// Reads the trace twice: once for sums, once for silhouettes. Memory: accumulators of T·L·E doubles and a few
-// MB of samples in flight. The result does not depend on the number of threads.
+class VectorStore;
+
+// Reads the trace once for sums, and for silhouettes either the store, which it fills, or the trace again.
+// Memory: accumulators of T·L·E doubles and a few MB of samples in flight. The result does not depend on the
+// number of threads, nor on the store.
 std::vector<LayerObservation> observe(const SampleReader& reader, const Grouping& grouping, Eci eci,
-                                      ThreadPool& pool);
+                                      ThreadPool& pool, VectorStore* store = nullptr);
 
 // Calls visit(sample, layer, vectors) for all samples and layers, a layer's samples one after another in
 // order, different layers at the same time. `vectors` point to that layer's [E]; those not wanted are

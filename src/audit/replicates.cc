@@ -57,13 +57,16 @@ class Replicator {
     if (bootstrap()) table_.committees.resize(r);
   }
 
-  void add_chunk(std::span<const int32_t> lists, int first, int count, ThreadPool& pool) {
+  void add_chunk(const Drawn& drawn, int first, ThreadPool& pool) {
+    const int count = drawn.count;
+    auto sums_of = [&](const TileMatrix& matrix) {
+      return plan_.is_bootstrap() ? matrix.weighted_sums(drawn.times, count, plan_.starts(), pool)
+                                  : matrix.segment_sums(drawn.lists, count, plan_.starts(), pool);
+    };
     std::vector<double> contributions, geometry, slots;
-    if (!nested()) contributions = pack_.contributions.segment_sums(lists, count, plan_.starts(), pool);
-    if (pack_.has_geometry) geometry = pack_.geometry.segment_sums(lists, count, plan_.starts(), pool);
-    if (bootstrap() && (pack_.has_slots || pack_.has_entropy)) {
-      slots = pack_.slots.segment_sums(lists, count, plan_.starts(), pool);
-    }
+    if (!nested()) contributions = sums_of(pack_.contributions);
+    if (pack_.has_geometry) geometry = sums_of(pack_.geometry);
+    if (bootstrap() && (pack_.has_slots || pack_.has_entropy)) slots = sums_of(pack_.slots);
     auto part = [&](const std::vector<double>& sums, int64_t i) {
       const size_t size = sums.size() / count;
       return std::span(sums).subspan(i * size, size);
@@ -76,7 +79,7 @@ class Replicator {
     });
     if (nested() || geometry.empty() || grouping_.domains.size() < 2) return;
     const int wanted = std::min(count, request_.silhouettes - first);
-    if (wanted > 0) add_silhouettes(lists, geometry, first, wanted, pool);
+    if (wanted > 0) add_silhouettes(drawn.part(0, wanted, plan_.samples()), geometry, first, pool);
   }
 
   ReplicateTable take() { return std::move(table_); }
@@ -156,14 +159,13 @@ class Replicator {
     }
   }
 
-  void add_silhouettes(std::span<const int32_t> lists, std::span<const double> geometry, int first, int count,
-                       ThreadPool& pool) {
+  void add_silhouettes(const Drawn& drawn, std::span<const double> geometry, int first, ThreadPool& pool) {
     const size_t domains = grouping_.domains.size();
-    const auto values = replicate_silhouettes(pack_, plan_, grouping_, lists, geometry, count, pool);
+    const auto values = replicate_silhouettes(pack_, plan_, grouping_, drawn, geometry, pool);
     const int total = std::min(request_.silhouettes, table_.replicates);
     table_.silhouettes = total;
     table_.silhouette.resize(domains * total);
-    for (int r = 0; r < count; ++r) {
+    for (int r = 0; r < drawn.count; ++r) {
       for (size_t t = 0; t < domains; ++t) {
         table_.silhouette[t * total + first + r] = static_cast<float>(values[r * domains + t]);
       }
@@ -190,17 +192,27 @@ Draws::Draws(ResamplePlan plan, int64_t budget, ThreadPool& pool) : plan_(std::m
   const int64_t bytes = std::max<int64_t>(1, plan_.samples()) * 4;
   chunk_ = static_cast<int>(std::clamp<int64_t>(kLargestChunk / bytes, 1, kChunk));
   kept_ = bytes * plan_.replicates() <= budget;
-  if (!kept_) return;
-  lists_.resize(plan_.samples() * plan_.replicates());
-  plan_.draw(0, plan_.replicates(), lists_, pool);
+  if (kept_) fill(0, plan_.replicates(), pool);
 }
 
-std::span<const int32_t> Draws::lists(int first, int count, ThreadPool& pool) {
-  const int64_t size = count * plan_.samples();
-  if (kept_) return std::span(lists_).subspan(first * plan_.samples(), size);
-  lists_.resize(size);
-  plan_.draw(first, count, lists_, pool);
-  return lists_;
+void Draws::fill(int first, int count, ThreadPool& pool) {
+  if (plan_.is_bootstrap()) {
+    times_.resize(count * plan_.samples());
+    plan_.draw_times(first, count, times_, pool);
+  } else {
+    lists_.resize(count * plan_.samples());
+    plan_.draw(first, count, lists_, pool);
+  }
+}
+
+Drawn Draws::draw(int first, int count, ThreadPool& pool) {
+  if (!kept_) fill(first, count, pool);
+  return Drawn{count, times_, lists_}.part(kept_ ? first : 0, count, plan_.samples());
+}
+
+Drawn Drawn::part(int first, int of, int64_t samples) const {
+  auto cut = [&](auto all) { return all.empty() ? all : all.subspan(first * samples, of * samples); };
+  return {of, cut(times), cut(lists)};
 }
 
 ReplicateTable replicate(const LayerPack& pack, Draws& draws, const Grouping& grouping,
@@ -208,7 +220,7 @@ ReplicateTable replicate(const LayerPack& pack, Draws& draws, const Grouping& gr
   Replicator replicator(pack, draws.plan(), grouping, request);
   for (int first = 0; first < draws.plan().replicates(); first += draws.chunk()) {
     const int count = std::min(draws.chunk(), draws.plan().replicates() - first);
-    replicator.add_chunk(draws.lists(first, count, pool), first, count, pool);
+    replicator.add_chunk(draws.draw(first, count, pool), first, pool);
   }
   return replicator.take();
 }

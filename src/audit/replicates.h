@@ -9,20 +9,33 @@
 
 namespace committee::audit {
 
-// The lists of a plan, kept if they fit a budget of bytes, else drawn again whenever asked for.
+// Some replicates of a plan over sorted samples (sort_samples): how often each counts under the bootstraps,
+// lists under the others; the other one is empty.
+struct Drawn {
+  int count = 0;
+  std::span<const float> times;    // [count, N]
+  std::span<const int32_t> lists;  // [count, N]
+
+  Drawn part(int first, int of, int64_t samples) const;
+};
+
+// The draws of a plan, kept if they fit a budget of bytes, else drawn again whenever asked for.
 class Draws {
  public:
   Draws(ResamplePlan plan, int64_t budget, ThreadPool& pool);
 
   const ResamplePlan& plan() const { return plan_; }
-  // Lists [count, N] of replicates [first, first + count); valid until the next call. count ≤ chunk().
-  std::span<const int32_t> lists(int first, int count, ThreadPool& pool);
+  // Replicates [first, first + count); valid until the next call. count ≤ chunk().
+  Drawn draw(int first, int count, ThreadPool& pool);
   int chunk() const { return chunk_; }
 
  private:
+  void fill(int first, int count, ThreadPool& pool);
+
   ResamplePlan plan_;
   int chunk_;
   bool kept_;
+  std::vector<float> times_;
   std::vector<int32_t> lists_;
 };
 
@@ -42,8 +55,8 @@ struct ReplicateTable {
   }
 };
 
-// `silhouettes`: how many of the replicates recompute them. `specific` as layer_figures takes it. Under the
-// nested schemes only kR2Nested is computed.
+// The pack's rows and the grouping are sorted (sort_samples). `silhouettes`: how many of the replicates
+// recompute them. `specific` as layer_figures takes it. Under the nested schemes only kR2Nested is computed.
 struct ReplicateRequest {
   Rules rules;
   std::vector<int> specific;

@@ -14,22 +14,22 @@ namespace {
 class Resampler {
  public:
   Resampler(AuditResult& result, const SampleReader& reader, const Grouping& grouping, const Rules& rules,
-            ThreadPool& pool)
+            const VectorStore* store, ThreadPool& pool)
       : result_(result),
         options_(result.options),
         reader_(reader),
         grouping_(grouping),
+        sorted_(sort_samples(grouping)),
         rules_(rules),
-        pool_(pool) {
-    wanted_ = {.routing = geometry_kind(reader) == VectorKind::kRouting,
-               .executed = options_.eci == Eci::kExecuted,
-               .slots = options_.bootstrap > 0 || kind_of(options_.eci) == VectorKind::kSlots ||
-                        geometry_kind(reader) == VectorKind::kSlots};
+        store_(store),
+        pool_(pool),
+        wanted_(vectors_for_resampling(options_, reader)) {
     const int64_t budget = options_.memory / 8;
     auto draws = [&](Scheme scheme, int replicates) {
       return replicates > 0
-                 ? std::optional<Draws>(
-                       std::in_place, ResamplePlan(grouping, scheme, replicates, options_.seed), budget, pool)
+                 ? std::optional<Draws>(std::in_place,
+                                        ResamplePlan(sorted_.grouping, scheme, replicates, options_.seed),
+                                        budget, pool)
                  : std::nullopt;
     };
     bootstrap_ = draws(Scheme::kBootstrap, options_.bootstrap);
@@ -40,16 +40,23 @@ class Resampler {
   }
 
   void run() {
+    for (int layer = 0; store_ != nullptr && layer < reader_.layers(); ++layer) {
+      run_layer(store_->layer(layer), layer);
+    }
+    if (store_ == nullptr) run_from_trace();
+    annotate_summaries(result_, bootstrap_scalars_, permuted_scalars_);
+  }
+
+ private:
+  void run_from_trace() {
     const int group = layers_at_once();
     for (int first = 0; first < reader_.layers(); first += group) {
       const LayerRange range{first, std::min(group, reader_.layers() - first)};
       const LayerVectors vectors = load_vectors(reader_, wanted_, range, pool_);
       for (int layer = first; layer < first + range.count; ++layer) run_layer(vectors, layer);
     }
-    annotate_summaries(result_, bootstrap_scalars_, permuted_scalars_);
   }
 
- private:
   int layers_at_once() const {
     const int64_t kinds = wanted_.routing + wanted_.executed + wanted_.slots;
     const int64_t vectors = std::max<int64_t>(1, reader_.size() * reader_.experts() * 4);
@@ -62,20 +69,21 @@ class Resampler {
     LayerResult& layer = result_.layers[index];
     const ReplicateRequest request{rules_, layer.specific_domains, options_.silhouette_replicates};
     if (bootstrap_ || permutation_) {
-      const LayerPack pack(vectors, index, reader_, options_.eci);
+      const LayerPack pack(vectors, index, reader_, options_.eci, sorted_.order);
       if (bootstrap_) {
-        ReplicateTable table = replicate(pack, *bootstrap_, grouping_, request, pool_);
+        ReplicateTable table = replicate(pack, *bootstrap_, sorted_.grouping, request, pool_);
         annotate_bootstrap(layer, table, pool_);
         bootstrap_scalars_.push_back(std::move(table.scalars));
       }
       if (permutation_) {
-        ReplicateTable table = replicate(pack, *permutation_, grouping_, request, pool_);
+        ReplicateTable table = replicate(pack, *permutation_, sorted_.grouping, request, pool_);
         annotate_permuted(layer, table, pool_);
         permuted_scalars_.push_back(std::move(table.scalars));
       }
-      if (nested_) annotate_nested(layer, replicate(pack, *nested_, grouping_, request, pool_));
+      if (nested_) annotate_nested(layer, replicate(pack, *nested_, sorted_.grouping, request, pool_));
       if (nested_bootstrap_) {
-        annotate_nested_bootstrap(layer, replicate(pack, *nested_bootstrap_, grouping_, request, pool_));
+        annotate_nested_bootstrap(layer,
+                                  replicate(pack, *nested_bootstrap_, sorted_.grouping, request, pool_));
       }
     }
     if (options_.expert_shuffles > 0) shuffle(vectors, index);
@@ -101,7 +109,9 @@ class Resampler {
   const AuditOptions& options_;
   const SampleReader& reader_;
   const Grouping& grouping_;
+  SortedGrouping sorted_;
   Rules rules_;
+  const VectorStore* store_;
   ThreadPool& pool_;
   Wanted wanted_;
   std::optional<Draws> bootstrap_, permutation_, nested_, nested_bootstrap_;
@@ -110,11 +120,19 @@ class Resampler {
 
 }  // namespace
 
+Wanted vectors_for_resampling(const AuditOptions& options, const SampleReader& reader) {
+  const VectorKind geometry = geometry_kind(reader);
+  return {.routing = geometry == VectorKind::kRouting,
+          .executed = options.eci == Eci::kExecuted,
+          .slots = options.bootstrap > 0 || kind_of(options.eci) == VectorKind::kSlots ||
+                   geometry == VectorKind::kSlots};
+}
+
 void resample(AuditResult& result, const SampleReader& reader, const Grouping& grouping, const Rules& rules,
-              ThreadPool& pool) {
+              const VectorStore* store, ThreadPool& pool) {
   const AuditOptions& options = result.options;
   if (options.bootstrap == 0 && options.permutations == 0 && options.expert_shuffles == 0) return;
-  Resampler(result, reader, grouping, rules, pool).run();
+  Resampler(result, reader, grouping, rules, store, pool).run();
 }
 
 }  // namespace committee::audit

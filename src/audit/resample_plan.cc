@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "base/random.h"
-
 namespace committee::audit {
 namespace {
 
@@ -39,14 +37,30 @@ void ResamplePlan::draw(int first, int count, std::span<int32_t> rows, ThreadPoo
   });
 }
 
+void ResamplePlan::draw_times(int first, int count, std::span<float> times, ThreadPool& pool) const {
+  pool.for_each(count, [&](int64_t i, int) {
+    const auto drawn = times_of(first + static_cast<int>(i));
+    std::copy(drawn.begin(), drawn.end(), &times[i * labels_.size()]);
+  });
+}
+
+Random ResamplePlan::random_of(int replicate) const {
+  return Random(seed_, static_cast<uint64_t>(scheme_) << 32 | static_cast<uint64_t>(replicate));
+}
+
+std::vector<int32_t> ResamplePlan::times_of(int replicate) const {
+  Random random = random_of(replicate);
+  std::vector<int32_t> times(labels_.size());
+  for (int s = 0; s < segments(); ++s) {
+    const auto size = static_cast<uint64_t>(starts_[s + 1] - starts_[s]);
+    for (uint64_t i = 0; i < size; ++i) ++times[starts_[s] + static_cast<int64_t>(random.below(size))];
+  }
+  return times;
+}
+
 void ResamplePlan::draw_one(int replicate, std::span<int32_t> rows) const {
-  Random random(seed_, static_cast<uint64_t>(scheme_) << 32 | static_cast<uint64_t>(replicate));
-  if (scheme_ == Scheme::kBootstrap || scheme_ == Scheme::kNestedBootstrap) {
-    std::vector<int32_t> times(labels_.size());
-    for (int s = 0; s < segments(); ++s) {
-      const auto size = static_cast<uint64_t>(starts_[s + 1] - starts_[s]);
-      for (uint64_t i = 0; i < size; ++i) ++times[starts_[s] + static_cast<int64_t>(random.below(size))];
-    }
+  if (is_bootstrap()) {
+    const auto times = times_of(replicate);
     size_t out = 0;
     for (size_t i = 0; i < times.size(); ++i) {
       for (int32_t n = 0; n < times[i]; ++n) rows[out++] = members_[i];
@@ -54,6 +68,7 @@ void ResamplePlan::draw_one(int replicate, std::span<int32_t> rows) const {
     return;
   }
   // Deals each range's samples anew to its segments, then orders each segment by scattering.
+  Random random = random_of(replicate);
   std::vector<int32_t> dealt(members_);
   std::vector<int32_t> label(labels_.size());
   for (size_t r = 0; r + 1 < shuffled_.size(); ++r) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "audit/grouping.h"
+#include "base/random.h"
 #include "base/thread_pool.h"
 
 namespace committee::audit {
@@ -30,11 +31,18 @@ class ResamplePlan {
   // Segment s of a list is [starts()[s], starts()[s+1]).
   std::span<const int64_t> starts() const { return starts_; }
 
+  bool is_bootstrap() const { return scheme_ == Scheme::kBootstrap || scheme_ == Scheme::kNestedBootstrap; }
+
   // Draws replicates [first, first + count) one after another into rows [count, N].
   void draw(int first, int count, std::span<int32_t> rows, ThreadPool& pool) const;
 
+  // The same of a bootstrap as how often each sample is drawn, by segment: times [count, N].
+  void draw_times(int first, int count, std::span<float> times, ThreadPool& pool) const;
+
  private:
   void draw_one(int replicate, std::span<int32_t> rows) const;
+  Random random_of(int replicate) const;
+  std::vector<int32_t> times_of(int replicate) const;  // of members_
 
   Scheme scheme_;
   int replicates_;

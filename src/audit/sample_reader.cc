@@ -152,4 +152,12 @@ void SampleReader::drop(int64_t first, int64_t last) const {
   }
 }
 
+void ReadAhead::reached(int64_t sample) {
+  const int64_t shard = reader_.shard_of(sample) + 1;
+  if (shard < next_ || shard >= reader_.trace().shards()) return;
+  if (pending_.valid()) pending_.get();
+  next_ = shard + 1;
+  pending_ = std::async(std::launch::async, [this, shard] { reader_.trace().prepare(shard); });
+}
+
 }  // namespace committee::audit

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <future>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,6 +60,8 @@ class SampleReader {
   // The last audited row of a sample, as recorded.
   trace::RowBlock last_row(int64_t sample, trace::Trace::Scratch& scratch) const;
 
+  int64_t shard_of(int64_t sample) const { return place(entries_[sample].begin).shard; }
+
   // Hint: rows of the samples [first, last) are not needed again soon.
   void drop(int64_t first, int64_t last) const;
 
@@ -83,6 +86,21 @@ class SampleReader {
   std::vector<Entry> entries_;
   std::vector<int64_t> shard_begin_;  // global row at which each shard begins, and the end
   int64_t rows_ = 0;
+};
+
+// Prepares the shard after the one at hand in a thread of its own, so that the disk works while others
+// compute.
+class ReadAhead {
+ public:
+  explicit ReadAhead(const SampleReader& reader) : reader_(reader) {}
+
+  // Samples from `sample` on are read next.
+  void reached(int64_t sample);
+
+ private:
+  const SampleReader& reader_;
+  int64_t next_ = 0;  // shards before it are prepared, or it is being done
+  std::future<void> pending_;
 };
 
 }  // namespace committee::audit

@@ -13,21 +13,21 @@ constexpr int64_t kRows = 96;  // samples a block: their products stay in the ca
 // kLanes replicates side by side.
 class LaneBlock {
  public:
-  LaneBlock(const LayerPack& pack, const ResamplePlan& plan, const Grouping& grouping,
-            std::span<const int32_t> lists, std::span<const double> geometry, size_t lanes)
+  LaneBlock(const LayerPack& pack, const ResamplePlan& plan, const Grouping& grouping, const Drawn& drawn,
+            std::span<const double> geometry)
       : pack_(pack),
         grouping_(grouping),
         domains_(grouping.domains.size()),
         experts_(pack.experts),
         samples_(plan.samples()),
-        lanes_(lanes),
+        lanes_(drawn.count),
         sums_(domains_ * experts_ * kLanes),
         base_(domains_ * kLanes),
         labels_(samples_ * kLanes),
         copies_(samples_ * kLanes) {
     for (const Domain& domain : grouping.domains) counts_.push_back(static_cast<float>(domain.samples));
     set_sums(geometry);
-    set_labels(plan, lists);
+    set_labels(plan, drawn);
   }
 
   // Σ over samples of copies · silhouette, by lane and domain [kLanes, T].
@@ -58,14 +58,18 @@ class LaneBlock {
     }
   }
 
-  void set_labels(const ResamplePlan& plan, std::span<const int32_t> lists) {
+  void set_labels(const ResamplePlan& plan, const Drawn& drawn) {
+    for (int64_t i = 0; i < samples_; ++i) {
+      for (size_t lane = 0; lane < lanes_; ++lane) {
+        labels_[i * kLanes + lane] = grouping_.domain_of[i];
+        copies_[i * kLanes + lane] = plan.is_bootstrap() ? drawn.times[lane * samples_ + i] : 1;
+      }
+    }
+    if (plan.is_bootstrap()) return;
     for (size_t lane = 0; lane < lanes_; ++lane) {
-      const auto list = lists.subspan(lane * samples_, samples_);
-      for (int64_t i = 0; i < samples_; ++i) labels_[i * kLanes + lane] = grouping_.domain_of[i];
       for (size_t t = 0; t < domains_; ++t) {
         for (int64_t at = plan.starts()[t]; at < plan.starts()[t + 1]; ++at) {
-          labels_[list[at] * kLanes + lane] = static_cast<int32_t>(t);
-          copies_[list[at] * kLanes + lane] += 1;
+          labels_[drawn.lists[lane * samples_ + at] * kLanes + lane] = static_cast<int32_t>(t);
         }
       }
     }
@@ -112,14 +116,15 @@ class LaneBlock {
 }  // namespace
 
 std::vector<double> replicate_silhouettes(const LayerPack& pack, const ResamplePlan& plan,
-                                          const Grouping& grouping, std::span<const int32_t> lists,
-                                          std::span<const double> geometry, int count, ThreadPool& pool) {
+                                          const Grouping& grouping, const Drawn& drawn,
+                                          std::span<const double> geometry, ThreadPool& pool) {
+  const int count = drawn.count;
   const size_t domains = grouping.domains.size(), size = domains * pack.geometry.width();
   std::vector<double> means(count * domains);
   for (int first = 0; first < count; first += static_cast<int>(kLanes)) {
     const size_t lanes = std::min<size_t>(kLanes, count - first);
-    const LaneBlock block(pack, plan, grouping, lists.subspan(first * plan.samples(), lanes * plan.samples()),
-                          geometry.subspan(first * size, lanes * size), lanes);
+    const LaneBlock block(pack, plan, grouping, drawn.part(first, static_cast<int>(lanes), plan.samples()),
+                          geometry.subspan(first * size, lanes * size));
     const auto totals = block.run(pool);
     for (size_t i = 0; i < lanes * domains; ++i) {
       means[first * domains + i] = totals[i] / static_cast<double>(grouping.domains[i % domains].samples);

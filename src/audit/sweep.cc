@@ -124,7 +124,8 @@ class Sweep {
   using Annotate = std::function<void(Figure& figure, std::span<const float> replicates, Tail tail)>;
   void resample(Scheme scheme, int replicates, const Annotate& annotate) {
     const AuditOptions& options = result_.options;
-    Draws draws(ResamplePlan(grouping_, scheme, replicates, options.seed), options.memory / 8, pool_);
+    const SortedGrouping sorted = sort_samples(grouping_);
+    Draws draws(ResamplePlan(sorted.grouping, scheme, replicates, options.seed), options.memory / 8, pool_);
     const VectorKind geometry = geometry_kind(reader_), kind = kind_of(options.eci);
     const Wanted wanted{.routing = geometry == VectorKind::kRouting,
                         .executed = kind == VectorKind::kExecuted,
@@ -132,8 +133,8 @@ class Sweep {
     std::vector<std::vector<std::vector<float>>> retention(result_.budgets.size());  // [budgets][L][R]
     for (int l = 0; l < reader_.layers(); ++l) {
       const LayerVectors vectors = load_vectors(reader_, wanted, {l, 1}, pool_);
-      const LayerPack pack(vectors, l, reader_, options.eci);
-      const ReplicateTable table = replicate(pack, draws, grouping_, {rules_, specific(l), 0}, pool_);
+      const LayerPack pack(vectors, l, reader_, options.eci, sorted.order);
+      const ReplicateTable table = replicate(pack, draws, sorted.grouping, {rules_, specific(l), 0}, pool_);
       annotate_layer(l, table, annotate, retention);
     }
     for (size_t b = 0; b < result_.budgets.size(); ++b) {

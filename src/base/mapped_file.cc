@@ -64,6 +64,9 @@ void MappedFile::will_need(size_t offset, size_t size) const {
 }
 
 void MappedFile::dont_need(size_t offset, size_t size) const {
+  // Pages that were read twice count as worth keeping, and under a memory limit would push out those read
+  // ahead.
+  advise(bytes_, offset, size, MADV_COLD, true);
   advise(bytes_, offset, size, MADV_DONTNEED, true);
 }
 

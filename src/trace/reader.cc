@@ -129,12 +129,15 @@ std::vector<SampleInfo> parse_samples(std::string_view text, const std::string& 
 
 // Index of the first value that is negative, infinite or NaN.
 std::optional<size_t> find_bad_value(std::span<const float> values, bool negative_allowed) {
-  constexpr uint32_t kLargest = 0x7F7FFFFF;
-  const uint32_t mask = negative_allowed ? 0x7FFFFFFFu : 0xFFFFFFFFu;
+  // The exponent of infinities and NaN carries into the sign when one is added to it.
+  constexpr uint32_t kExponentStep = 0x00800000, kSign = 0x80000000;
+  const uint32_t mask = negative_allowed ? ~kSign : ~0u;
   uint32_t bad = 0;
-  for (const float value : values)
-    bad |= static_cast<uint32_t>((std::bit_cast<uint32_t>(value) & mask) > kLargest);
-  if (bad == 0) return std::nullopt;
+  for (const float value : values) {
+    const uint32_t bits = std::bit_cast<uint32_t>(value) & mask;
+    bad |= bits | (bits + kExponentStep);
+  }
+  if ((bad & kSign) == 0) return std::nullopt;
   const auto found = std::find_if(values.begin(), values.end(), [&](float value) {
     return !std::isfinite(value) || (!negative_allowed && value < 0);
   });
@@ -176,6 +179,9 @@ struct Trace::State {
   const Shard& shard(int64_t index) const { return shards.at(static_cast<size_t>(index)); }
   RowBlock ids(int64_t shard_index, int64_t first, int64_t count) const;  // labels and topk_id, unchecked
   void verify(int64_t shard_index) const;
+  void verify_once(int64_t shard_index) const {
+    std::call_once(verified[static_cast<size_t>(shard_index)], [&] { verify(shard_index); });
+  }
   void check_values(const RowBlock& block, int64_t shard_index, int64_t first) const;
 };
 
@@ -274,7 +280,7 @@ RowBlock Trace::State::ids(int64_t shard_index, int64_t first, int64_t count) co
     throw Error("{}: rows {}..{} are outside its {}", from.file.path().string(), first, first + count,
                 from.rows);
   }
-  std::call_once(verified[static_cast<size_t>(shard_index)], [&] { verify(shard_index); });
+  verify_once(shard_index);
   RowBlock block = from.labels(first, count);
   block.topk_id = values<uint16_t>(from.ids, first, count, shape.layers * shape.top_k);
   return block;
@@ -312,6 +318,12 @@ void Trace::State::verify(int64_t shard_index) const {
 }
 
 void Trace::verify(int64_t shard) const { state_->verify(shard); }
+
+void Trace::prepare(int64_t shard) const {
+  const auto& file = state_->shard(shard).file.file();
+  file.will_need(0, file.bytes().size());
+  state_->verify_once(shard);
+}
 
 void Trace::drop(int64_t shard, int64_t first, int64_t count) const {
   const auto& from = state_->shard(shard);

@@ -62,6 +62,10 @@ class Trace {
   // Throws Error where they differ.
   void verify(int64_t shard) const;
 
+  // Has a shard read into memory and compares its checksum where that has not been done: what read() would
+  // wait for.
+  void prepare(int64_t shard) const;
+
   // Drops the pages of a shard's rows that have been read (a hint; keeps memory bounded while streaming).
   void drop(int64_t shard, int64_t first, int64_t count) const;
 

@@ -71,6 +71,22 @@ TEST_P(KernelSizes, AddRowsOfATile) {
   }
 }
 
+TEST_P(KernelSizes, AddWeightedRows) {
+  const size_t count = GetParam(), rows = 37, stride = 40, out_stride = kTileWidth + 3;
+  const auto tile = floats(rows * kTileWidth, 6), times = floats(count * stride, 7);
+  std::vector<double> out(count * out_stride, 5);
+  add_weighted_rows(tile.data(), rows, times.data(), stride, count, out.data(), out_stride);
+  for (size_t r = 0; r < count; ++r) {
+    for (size_t c = 0; c < out_stride; ++c) {
+      double sum = 5;
+      for (size_t i = 0; i < rows && c < kTileWidth; ++i) {
+        sum += static_cast<double>(times[r * stride + i]) * tile[i * kTileWidth + c];
+      }
+      EXPECT_NEAR(out[r * out_stride + c], sum, 1e-5);
+    }
+  }
+}
+
 TEST_P(KernelSizes, Multiply) {
   const size_t rows = GetParam(), depth = 21, columns = 2 * kColumnBlock;
   const auto a = floats(rows * depth, 8), b = floats(depth * columns, 9);

@@ -22,7 +22,8 @@ using testing::MadeTrace;
 struct Fixture {
   trace::Trace trace;
   SampleReader reader;
-  Grouping grouping;
+  SortedGrouping sorted;
+  Grouping& grouping = sorted.grouping;
   ThreadPool pool{2};
   LayerVectors vectors;
   LayerPack pack;
@@ -30,13 +31,13 @@ struct Fixture {
   explicit Fixture(const MadeTrace& made, const std::string& name)
       : trace(made.write(name)),
         reader(trace, Positions::kRecorded),
-        grouping(group_samples(reader, {})),
+        sorted(sort_samples(group_samples(reader, {}))),
         vectors(load_vectors(reader, {.routing = true, .executed = false, .slots = true}, {0, 2}, pool)),
-        pack(vectors, 1, reader, Eci::kRouting) {}
+        pack(vectors, 1, reader, Eci::kRouting, sorted.order) {}
 
   std::vector<double> unit(int64_t sample) const {
-    const auto v =
-        vectors.of(VectorKind::kRouting, 1, reader.size(), reader.experts()).subspan(sample * 8, 8);
+    const auto v = vectors.of(VectorKind::kRouting, 1, reader.size(), reader.experts())
+                       .subspan(sorted.order[sample] * 8, 8);
     double norm = 0;
     for (float x : v) norm += static_cast<double>(x) * x;
     std::vector<double> u;
@@ -44,7 +45,8 @@ struct Fixture {
     return u;
   }
   double value(int64_t sample, int expert) const {
-    return vectors.of(VectorKind::kRouting, 1, reader.size(), reader.experts())[sample * 8 + expert];
+    return vectors.of(VectorKind::kRouting, 1, reader.size(),
+                      reader.experts())[sorted.order[sample] * 8 + expert];
   }
   // Lists of one replicate, a vector a segment.
   std::vector<std::vector<int32_t>> draw(const ResamplePlan& plan, int replicate) {
