@@ -12,8 +12,10 @@ void print_growth(const char* what, int value, const PassResult& r) {
     sum += part;
     if (name == "attention") attention = part;
   }
-  print_line(fmt::format("{:6} {:7}: {:8.3f} s, {:6.0f} tokens/s, {:.3f} of the roofline, attention {:4.1f}%",
-                         value, what, r.took.clock, r.tokens_per_second(), r.share, 100 * attention / sum));
+  print_line(fmt::format(
+      "{:6} {:7}: {:8.3f} s, {:6.0f} tokens/s, {:.3f} of the roofline ({:.3f} by processor "
+      "time), attention {:4.1f}%",
+      value, what, r.took.clock, r.tokens_per_second(), r.share, r.processor_share, 100 * attention / sum));
 }
 
 }  // namespace
