@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "engine/buffer.h"
+#include "engine/float_product.h"
 #include "engine/packed_product.h"
 
 namespace committee::engine {
@@ -74,9 +75,7 @@ void single_threaded() {
 
 constexpr size_t kMostPrepared = 4096;
 
-// Thinner products are computed in another order by kernels of their own, and a row's result would depend on
-// how many there are.
-int64_t least_rows(Compute compute) { return compute == Compute::kF32 ? 16 : 2; }
+constexpr int64_t kLeastRows = 2;  // one row is computed in another order, by a kernel of its own
 
 }  // namespace
 
@@ -86,24 +85,24 @@ struct Matmul::Cache {
   Bytes scratchpad, padded_input, padded_output, packed;
 };
 
-// oneDNN's bf16 products with AMX leave a kernel of vectors far behind.
-Matmul::Packs Matmul::packed() {
+Matmul::Matmul(Kernels kernels) : cache_(std::make_unique<Cache>()), best_(kernels == Kernels::kBest) {
   const auto isa = dnnl::get_effective_cpu_isa();
   const bool tiles = isa == dnnl::cpu_isa::avx512_core_amx;
-  const bool vectors = has_packed_product() && (tiles || isa == dnnl::cpu_isa::avx512_core_bf16);
-  return {vectors && !tiles, vectors};
+  packs_ = best_ && has_packed_product() && (tiles || isa == dnnl::cpu_isa::avx512_core_bf16);
+  tiles_ = tiles;
 }
-
-Matmul::Matmul(Kernels kernels)
-    : cache_(std::make_unique<Cache>()), packs_(kernels == Kernels::kBest ? packed() : Packs{}) {}
 Matmul::Matmul(Matmul&&) noexcept = default;
 Matmul::~Matmul() = default;
 
 void Matmul::run(const Product& product, const void* a, const void* b, float* c) {
-  if ((product.input == Compute::kBF16 ? packs_.bf16 : packs_.f32) && can_pack(product))
+  const bool f32 = product.input == Compute::kF32;
+  // oneDNN's bf16 products with AMX leave a kernel of vectors far behind.
+  if (packs_ && (f32 || !tiles_) && can_pack(product))
     return multiply_packed(product, a, b, c, cache_->packed);
-  const int64_t least = least_rows(product.input);
-  product.m < least ? run_padded(product, least, a, b, c) : run_prepared(product, a, b, c);
+  if (best_ && f32)
+    return multiply_floats(product, static_cast<const float*>(a), static_cast<const float*>(b), c,
+                           cache_->packed);
+  product.m < kLeastRows ? run_padded(product, kLeastRows, a, b, c) : run_prepared(product, a, b, c);
 }
 
 // The same product of more rows, of which the last are zeros.

@@ -20,12 +20,15 @@ struct Product {
   bool operator==(const Product&) const = default;
 };
 
+// Rows that our own kernels pack at a time. More of them would leave the caches.
+inline constexpr int64_t kPackedRows = 256;
+
 // Multiplies on the calling thread alone. A row's result does not depend, to the bit, on how many rows there
 // are. One object serves one thread at a time; products prepared once are kept, as preparing a shape costs
 // far more than running a small one. Throws Error where oneDNN refuses.
 class Matmul {
  public:
-  // kBest: our own kernel (packed_product.h) where it is the faster one, else oneDNN.
+  // kBest: our own kernels (packed_product.h, float_product.h), or oneDNN for bf16 where it has AMX.
   enum class Kernels { kBest, kOneDnn };
 
   explicit Matmul(Kernels kernels = Kernels::kBest);
@@ -35,20 +38,15 @@ class Matmul {
   void run(const Product& product, const void* a, const void* b, float* c);
 
   // Whether bf16 weights of `k` inputs can be multiplied with float32 activations where they lie.
-  bool widens(int64_t k) const { return packs_.f32 && k % 2 == 0; }
+  bool widens(int64_t k) const { return packs_ && k % 2 == 0; }
 
  private:
-  struct Packs {  // the formats whose products our own kernel runs
-    bool bf16 = false, f32 = false;
-  };
-  static Packs packed();
-
   void run_padded(const Product& product, int64_t rows, const void* a, const void* b, float* c);
   void run_prepared(const Product& product, const void* a, const void* b, float* c);
 
   struct Cache;
   std::unique_ptr<Cache> cache_;
-  Packs packs_;
+  bool best_ = true, packs_ = false, tiles_ = false;  // our own kernels, those for AVX512-BF16; AMX is there
 };
 
 }  // namespace committee::engine

@@ -11,9 +11,6 @@ bool has_packed_product();
 // Whether a product consists of whole units, 32 bits each: a float32 or two bf16.
 bool can_pack(const Product& product);
 
-// A's rows that are packed at a time. More of them would leave the caches.
-inline constexpr int64_t kPackedRows = 256;
-
 // Runs a product. Of one side 16 rows (or columns) are packed, unit after unit, in strips of up to 48; of the
 // other a unit at a time is broadcast and multiplied with that unit of the strip's rows, for 8 rows at once,
 // whose sums are in registers. Weights are the side that is read where it lies, so that they are never
