@@ -2,7 +2,7 @@
 BUILD_PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libgomp1 libfmt-dev nlohmann-json3-dev libsimdjson-dev \
                   libcli11-dev libpcre2-dev libutf8proc-dev libzip-dev libpugixml-dev libxxhash-dev libhwy-dev \
                   zlib1g-dev
-TEST_PACKAGES  := libgtest-dev libgmock-dev chromium
+TEST_PACKAGES  := libgtest-dev libgmock-dev chromium libopenmpi-dev openmpi-bin
 FUZZ_PACKAGES  := clang-16 libclang-rt-16-dev
 BENCH_PACKAGES := libbenchmark-dev
 PREFIX ?= /usr/local

@@ -8,6 +8,7 @@
 #include "cli/flags.h"
 #include "cli/json_output.h"
 #include "cli/until_stable.h"
+#include "parallel/communicator.h"
 
 namespace committee::cli {
 
@@ -16,6 +17,7 @@ struct CaptureFlags {
   DataFlags data;
   RecordingFlags recording;
   MachineFlags machine;
+  RankFlags ranks;
   TerminalFlags terminal;
   AdaptiveFlags adaptive;
   uint64_t seed = 0;
@@ -32,11 +34,12 @@ struct CaptureSummary {
   OrderedJson json() const;
 };
 
-// Reads every prompt with the model and writes the trace folder. Progress, warnings and a closing line go to
-// stderr. Ctrl-C stops between parts of a layer and says how to go on (throws Interrupted). Nothing of the
-// trace is touched before the model, the data and every prompt have been checked.
+// Reads every prompt with the model and writes the trace folder; several ranks share that. Progress, warnings
+// and a closing line go to the first one's stderr. Ctrl-C stops between parts of a layer and says how to go
+// on (throws Interrupted). Nothing of the trace is touched before the model, the data and every prompt have
+// been checked.
 CaptureSummary capture(const CaptureFlags& flags, const std::filesystem::path& trace, bool resume,
-                       bool overwrite);
+                       bool overwrite, parallel::Communicator& ranks);
 
 void add_capture_flags(CLI::App& app, CaptureFlags& flags);
 void add_verify_flag(CLI::App& app, CaptureFlags& flags);

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/flag_table.h"
 #include "cli/interrupt.h"
+#include "cli/ranks.h"
 #include "cli/usage.h"
 
 namespace committee::cli {
@@ -31,7 +32,8 @@ std::string shell_word(const std::string& word) {
 }
 
 int fail(const std::string& sentence) {
-  fmt::print(stderr, "committee-audit: {}\n", sentence);
+  // The first rank speaks for all.
+  if (is_first_rank()) fmt::print(stderr, "committee-audit: {}\n", sentence);
   return 1;
 }
 
@@ -87,11 +89,15 @@ int run_command_line(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    if (problem.get_exit_code() == 0) return app.exit(problem);
-    fmt::print(stderr, "{}", usage_message(app, problem, words));
+    const bool speaks = is_first_rank();
+    if (problem.get_exit_code() == 0) return speaks ? app.exit(problem) : 0;
+    if (speaks) fmt::print(stderr, "{}", usage_message(app, problem, words));
     return 2;
   }
-  return run_job(job);
+  return run_job([&] {
+    check_command_of_ranks(app.get_subcommands().front()->get_name());
+    job();
+  });
 }
 
 }  // namespace committee::cli

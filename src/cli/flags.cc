@@ -1,6 +1,7 @@
 #include "cli/flags.h"
 
 #include <fmt/ranges.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "base/nearest.h"
 #include "cli/parse.h"
 #include "dataset/prompt.h"
+#include "parallel/launcher.h"
 
 namespace committee::cli {
 namespace {
@@ -54,8 +56,16 @@ CLI::Validator one_of(std::vector<std::string> values) {
   return CLI::Validator(check, set);
 }
 
-int MachineFlags::thread_count() const {
-  return threads > 0 ? threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+// A launcher may have bound the process to some of the processors; one that has not leaves all processes of
+// the machine the same ones.
+int MachineFlags::thread_count(int processes) const {
+  if (threads > 0) return threads;
+  const int all = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return all;
+  const int count = CPU_COUNT(&allowed);
+  return std::max(1, count < all ? count : all / processes);
 }
 
 uint64_t MachineFlags::memory_bytes() const { return memory.empty() ? 0 : parse_size(memory); }
@@ -70,10 +80,37 @@ void check_output(const OutputFlags& flags) {
   }
 }
 
+void add_rank_flags(CLI::App& app, RankFlags& flags) {
+  app.add_option(
+         "--ranks", flags.share,
+         "What the processes of mpirun or srun share: prompts, or layers, each then holding a part of "
+         "the model (prompts)")
+      ->check(one_of({"prompts", "layers"}));
+  // Also said as `--split layers`.
+  CLI::Option* split = app.get_option("--split");
+  split->description("Split of an MMLU folder (test); or layers, as --ranks");
+  split->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  split->transform([&flags, named = DataFlags().split](std::string word) mutable {
+    if (word == "layers") {
+      flags.share = word;
+    } else {
+      named = word;
+    }
+    return named;
+  });
+  app.add_flag(
+      "--gather", flags.gather,
+      "Ranks write to their own scratch folder and send shards to the first one (where they do not see "
+      "its OUT)");
+  app.add_option("--scratch", flags.scratch, "Folder of a rank for that (the system's)")->type_name("FOLDER");
+}
+
 report::TerminalStyle TerminalFlags::style() const {
   report::TerminalStyle style;
   const char* no_colour = std::getenv("NO_COLOR");
-  const bool wanted = (no_colour == nullptr || *no_colour == '\0') && ::isatty(STDOUT_FILENO) == 1;
+  // mpirun reads its processes' output through a terminal of its own.
+  const bool wanted =
+      (no_colour == nullptr || *no_colour == '\0') && ::isatty(STDOUT_FILENO) == 1 && !parallel::launched();
   if (const int columns = terminal_columns()) style.width = std::min(columns, kWidest);
   style.colour = colour == "auto" ? wanted : colour == "always";
   return style;

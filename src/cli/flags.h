@@ -17,8 +17,8 @@ struct MachineFlags {
   int threads = 0;     // 0: all that the process may use
   std::string memory;  // empty: what the machine has
 
-  int thread_count() const;
-  uint64_t memory_bytes() const;  // 0 where not given
+  int thread_count(int processes = 1) const;  // with so many on this machine
+  uint64_t memory_bytes() const;              // 0 where not given
 };
 
 struct OutputFlags {
@@ -28,6 +28,13 @@ struct OutputFlags {
 
 // Refuses an OUT that holds something, unless the flags say what to do with that.
 void check_output(const OutputFlags& flags);
+
+// What the processes of mpirun or srun share, and how.
+struct RankFlags {
+  std::string share = "prompts";
+  bool gather = false;
+  std::filesystem::path scratch;  // empty: the system's
+};
 
 struct TerminalFlags {
   bool quiet = false, json = false;
@@ -69,6 +76,8 @@ CLI::Validator readable_size();
 CLI::Validator one_of(std::vector<std::string> values);
 
 void add_machine_flags(CLI::App& app, MachineFlags& flags);
+// After add_data_flags(), whose --split may say `layers` too.
+void add_rank_flags(CLI::App& app, RankFlags& flags);
 void add_output_flags(CLI::App& app, OutputFlags& flags);
 void add_terminal_flags(CLI::App& app, TerminalFlags& flags);
 // For commands that print a result: with flags.json that is one JSON document (see json_output.h) and nothing

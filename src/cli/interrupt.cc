@@ -8,6 +8,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "cli/ranks.h"
+
 namespace committee::cli {
 namespace {
 
@@ -45,7 +47,7 @@ void install() {
 }  // namespace
 
 void say_when_interrupted(const std::string& text) {
-  const std::string line = "\ncommittee-audit: " + text + "\n";
+  const std::string line = is_first_rank() ? "\ncommittee-audit: " + text + "\n" : "";
   sigset_t blocked, before;
   sigemptyset(&blocked);
   for (const int number : kSignals) sigaddset(&blocked, number);

@@ -8,6 +8,7 @@
 #include "cli/capture.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/ranks.h"
 #include "report/html.h"
 #include "report/terminal.h"
 
@@ -23,18 +24,8 @@ struct Flags {
   std::vector<std::string> audit_positions;
 };
 
-// The main job: what the model's routers do on the prompts, and what that shows.
-void run(const Flags& flags) {
+void audit_and_report(const Flags& flags, const CaptureSummary& captured) {
   const fs::path& out = flags.output.out;
-  check_output(flags.output);
-  // A report of an earlier run must not speak for files that are about to change.
-  std::error_code absent;
-  fs::remove(out / "report.html", absent);
-  CaptureFlags recording = flags.capture;
-  recording.adaptive.statistics = flags.statistics;
-  if (!flags.audit_positions.empty()) recording.adaptive.positions = flags.audit_positions.front();
-  const auto captured = capture(recording, out / "trace", flags.output.resume, flags.output.overwrite);
-
   AuditFlags audit;
   audit.statistics = flags.statistics;
   audit.machine = flags.capture.machine;
@@ -73,12 +64,30 @@ void run(const Flags& flags) {
   if (audits.size() > 1) fmt::print("\n{}", report::terminal_comparison(audits, style));
 }
 
+// The main job: what the model's routers do on the prompts, and what that shows.
+void run(const Flags& flags, parallel::Communicator& ranks) {
+  const fs::path& out = flags.output.out;
+  on_first(ranks, [&] {
+    check_output(flags.output);
+    // A report of an earlier run must not speak for files that are about to change.
+    std::error_code absent;
+    fs::remove(out / "report.html", absent);
+  });
+  CaptureFlags recording = flags.capture;
+  recording.adaptive.statistics = flags.statistics;
+  if (!flags.audit_positions.empty()) recording.adaptive.positions = flags.audit_positions.front();
+  const auto captured =
+      capture(recording, out / "trace", flags.output.resume, flags.output.overwrite, ranks);
+  on_first(ranks, [&] { audit_and_report(flags, captured); });
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, Job& job) {
   const auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("run", "The main job: capture, audit and report");
   add_capture_flags(*command, flags->capture);
+  add_rank_flags(*command, flags->capture.ranks);
   add_verify_flag(*command, flags->capture);
   add_output_flags(*command, flags->output);
   add_statistics_flags(*command, flags->statistics);
@@ -88,7 +97,9 @@ void add_run(CLI::App& app, Job& job) {
       ->delimiter(',')
       ->type_name("LIST")
       ->check(one_of({"last", "all", "content"}));
-  command->callback([flags, &job] { job = [flags] { run(*flags); }; });
+  command->callback([flags, &job] {
+    job = [flags] { with_ranks([&](parallel::Communicator& ranks) { run(*flags, ranks); }); };
+  });
 }
 
 }  // namespace committee::cli

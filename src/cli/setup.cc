@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "cli/parse.h"
 #include "cli/progress.h"
+#include "engine/chunks.h"
 
 namespace committee::cli {
 namespace {
@@ -33,21 +34,26 @@ std::optional<Tokenizer> load_tokenizer(const fs::path& folder) {
 
 }  // namespace
 
-Setup::Setup(const CaptureFlags& capture_flags)
+Setup::Setup(const CaptureFlags& capture_flags, int processes_here)
     : flags(capture_flags),
       model(model::Model::open(model::find_model(flags.model))),
       policy(policy_of(flags.recording, model.config())),
       tokenizer(load_tokenizer(model.folder())),
-      compute(chosen_compute(flags.recording.compute)) {
+      compute(chosen_compute(flags.recording.compute)),
+      processes(processes_here) {
   DataFlags data = flags.data;
   if (flags.adaptive.until_stable) data.round = flags.adaptive.round;
-  ThreadPool pool(flags.machine.thread_count());
+  ThreadPool pool(flags.machine.thread_count(processes));
   prompts = prepare_prompts(data, flags.recording, flags.seed, model.config(), tokenizer, pool);
   for (const auto& warning : prompts.warnings) say(flags.terminal, "warning: " + warning);
 }
 
 engine::EngineOptions Setup::engine_options() const {
-  return {compute, flags.machine.thread_count(), flags.machine.memory_bytes()};
+  engine::EngineOptions options{compute, flags.machine.thread_count(processes), flags.machine.memory_bytes()};
+  if (options.memory == 0 && processes > 1) {
+    options.memory = engine::available_memory() / static_cast<size_t>(processes);
+  }
+  return options;
 }
 
 std::string with_sample_name(const engine::SampleError& problem, const Prompts& prompts) {

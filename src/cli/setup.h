@@ -15,7 +15,8 @@ namespace committee::cli {
 // What every command that runs a model begins with: the model, its tokenizer and all prompts, opened and
 // checked before any weight is read. Throws Error, naming file, item and rule. Warnings go to stderr.
 struct Setup {
-  explicit Setup(const CaptureFlags& capture_flags);
+  // `processes` of this machine share its processors and memory.
+  explicit Setup(const CaptureFlags& capture_flags, int processes = 1);
 
   engine::EngineOptions engine_options() const;
 
@@ -25,6 +26,7 @@ struct Setup {
   std::optional<tokenizer::Tokenizer> tokenizer;
   engine::Compute compute;
   Prompts prompts;
+  int processes;
 };
 
 // "FILE:LINE (sample "ID"): why".

@@ -20,19 +20,21 @@ constexpr size_t kProcess = 40 << 20;  // code, prepared products, the trees of 
 constexpr size_t kThread = 8 << 20;    // oneDNN's scratch, converted strips, attention blocks
 constexpr double kMegabyte = 1024.0 * 1024.0;
 
-// Bytes of the largest layer, and of the whole model.
+// Bytes of the largest layer, and of all that is read here.
 struct WeightBytes {
   size_t layer = 0, all = 0;
 };
 
-WeightBytes weight_bytes(const model::Model& model) {
+WeightBytes weight_bytes(const Decoder& decoder) {
   WeightBytes bytes;
-  for (int l = 0; l < model.config().layers; ++l) {
-    bytes.layer = std::max(bytes.layer, model.layer_bytes(l));
-    bytes.all += model.layer_bytes(l);
+  for (int l = decoder.first_layer; l < decoder.end_layer; ++l) {
+    bytes.layer = std::max(bytes.layer, decoder.model.layer_bytes(l));
+    bytes.all += decoder.model.layer_bytes(l);
   }
-  const model::ModelWeights& weights = model.weights();
-  bytes.all += weights.embedding.bytes + (model.config().tied_embeddings ? 0 : weights.lm_head.bytes);
+  const model::ModelWeights& weights = decoder.model.weights();
+  const bool embeds = decoder.first_layer == 0, gives_logits = decoder.end_layer == decoder.config().layers;
+  if (embeds) bytes.all += weights.embedding.bytes;
+  if (gives_logits && !(embeds && decoder.config().tied_embeddings)) bytes.all += weights.lm_head.bytes;
   return bytes;
 }
 
@@ -73,7 +75,7 @@ ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants
   for (const Variant& variant : variants) slots = std::max(slots, variant.policy.top_k.value_or(0));
   ChunkCost cost;
   cost.limit = budget.limit;
-  const WeightBytes weights = weight_bytes(decoder.model);
+  const WeightBytes weights = weight_bytes(decoder);
   // A model that leaves a quarter of the memory free stays in it; of a larger one two layers are there at a
   // time.
   cost.keeps_weights = weights.all + block_bytes(decoder) + budget.others <= budget.limit / 4 * 3;
@@ -81,6 +83,7 @@ ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants
   // Weights that lie in memory gain nothing from more rows; those that are read again for every chunk do.
   if (cost.keeps_weights) cost.most_rows = 1 << 17;
   cost.per_row = row_bytes(decoder, slots) * static_cast<size_t>(most_lanes(variants, config));
+  cost.per_hidden = static_cast<size_t>(config.d_model) * sizeof(float);
   // Lists of what to record, and pages of the files that it goes to.
   cost.per_record = sizeof(int32_t) * 3 + 1 + 2 * sizeof(int64_t);
   for (const Variant& variant : variants) {
@@ -201,6 +204,24 @@ size_t cgroup_limit() {
 }
 
 }  // namespace
+
+std::vector<size_t> chunk_ends(const ChunkCost& cost, std::span<const Sequence> sequences, const Stage& stage,
+                               bool share_prefixes) {
+  std::vector<size_t> ends;
+  for (size_t begin = 0; begin < sequences.size(); begin = ends.back()) {
+    const size_t end = chunk_end(cost, sequences, begin, share_prefixes);
+    ends.push_back(stage.least ? static_cast<size_t>(stage.least(static_cast<int64_t>(end))) : end);
+  }
+  return ends;
+}
+
+void share_among_stages(ChunkCost& cost, int stages, int64_t tokens) {
+  // The pipeline is full but for `stages` of its chunks; products of fewer rows than these lose more.
+  constexpr int64_t kChunksPerStage = 8, kLeastRows = 2048;
+  cost.per_row += 3 * cost.per_hidden;  // what arrives and what leaves
+  if (cost.keeps_weights)
+    cost.most_rows = std::min(cost.most_rows, std::max(kLeastRows, tokens / (kChunksPerStage * stages)));
+}
 
 size_t available_memory() {
   struct sysinfo info = {};

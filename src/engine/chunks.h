@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <vector>
 
 #include "engine/decoder.h"
 #include "engine/engine.h"
@@ -20,6 +21,7 @@ struct ChunkCost {
   size_t limit = 0;
   size_t fixed = 0;    // what others hold, weights of two layers, scratch that does not grow with the chunk
   size_t per_row = 0;  // a row in all lanes
+  size_t per_hidden = 0;    // of it, the residual stream of a lane
   size_t per_record = 0;    // a recorded position
   size_t per_sequence = 0;  // beside its rows
   int64_t extra_rows = 0;   // of each sequence: tokens to be generated
@@ -40,6 +42,14 @@ size_t bytes_alone(const ChunkCost& cost, const Sequence& sequence);
 // fit.
 size_t chunk_end(const ChunkCost& cost, std::span<const Sequence> sequences, size_t begin,
                  bool share_prefixes);
+
+// The ends of all chunks, which all stages of a pass agree on before it begins.
+std::vector<size_t> chunk_ends(const ChunkCost& cost, std::span<const Sequence> sequences, const Stage& stage,
+                               bool share_prefixes);
+
+// Stages work at the same time on different chunks: these must be several, and what is on its way between two
+// stages takes memory too.
+void share_among_stages(ChunkCost& cost, int stages, int64_t tokens);
 
 // Bytes that this process may take: what the machine has available, or the limit of a cgroup that it is in
 // where that is lower.

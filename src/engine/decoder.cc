@@ -57,6 +57,7 @@ Decoder::Decoder(const model::Model& checkpoint, Compute compute, int threads)
     : model(checkpoint),
       machine(compute, threads),
       rope(checkpoint.config().attention.rope, 0),
+      end_layer(checkpoint.config().layers),
       attention(checkpoint.config(), machine, rope),
       feed_forward(checkpoint.config(), machine),
       was_read(static_cast<size_t>(checkpoint.config().layers)) {}
@@ -69,7 +70,7 @@ void Decoder::set_positions(int64_t count) {
 
 void Decoder::prepare(int index) {
   const size_t next = static_cast<size_t>(index) + 1;
-  if (next >= was_read.size() || (keeps_weights && was_read[next])) return;
+  if (next >= static_cast<size_t>(end_layer) || (keeps_weights && was_read[next])) return;
   was_read[next] = true;
   reading = std::async(std::launch::async, [this, next] { model.read_ahead(static_cast<int>(next)); });
 }

@@ -42,6 +42,7 @@ struct Decoder {
   RopeTable rope;
   int64_t positions = 0;
   bool keeps_weights = true;
+  int first_layer = 0, end_layer = 0;  // those that are read here
   SelfAttention attention;
   FeedForward feed_forward;
   Bytes hidden, keys, values;

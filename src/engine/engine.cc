@@ -58,6 +58,16 @@ Engine::~Engine() = default;
 
 Work Engine::prefill(std::span<const Sequence> sequences, std::span<const Variant> variants,
                      const OnProgress& on_progress) {
+  return read(sequences, variants, whole(state_->decoder.config()), on_progress);
+}
+
+Work Engine::prefill_stage(std::span<const Sequence> sequences, const Variant& variant, const Stage& stage,
+                           const OnProgress& on_progress) {
+  return read(sequences, std::span(&variant, 1), stage, on_progress);
+}
+
+Work Engine::read(std::span<const Sequence> sequences, std::span<const Variant> variants, const Stage& stage,
+                  const OnProgress& on_progress) {
   state_->check(sequences, variants, 0);
   Work work;
   Progress progress;
@@ -65,17 +75,20 @@ Work Engine::prefill(std::span<const Sequence> sequences, std::span<const Varian
     progress.total_tokens += static_cast<int64_t>(sequence.tokens.size());
   if (variants.empty()) return work;
   work.tokens = progress.total_tokens * static_cast<int64_t>(variants.size());
-  const ChunkCost cost = prefill_cost(state_->decoder, variants, state_->budget());
+  state_->decoder.first_layer = stage.first;
+  state_->decoder.end_layer = stage.end;
+  ChunkCost cost = prefill_cost(state_->decoder, variants, state_->budget());
+  if (stage.stages > 1) share_among_stages(cost, stage.stages, progress.total_tokens);
   state_->decoder.keeps_weights = cost.keeps_weights;
   const auto before = state_->decoder.machine.stopwatch.seconds();
   int64_t done = 0, layer_rows = 0;
   int layers = 1;
   const PartReports parts(state_->decoder.machine, on_progress, progress);
-  for (size_t begin = 0; begin < sequences.size();) {
-    const size_t end = chunk_end(cost, sequences, begin, state_->share_prefixes);
+  size_t begin = 0;
+  for (const size_t end : chunk_ends(cost, sequences, stage, state_->share_prefixes)) {
     const Batch batch(sequences.subspan(begin, end - begin), begin, state_->share_prefixes);
-    Pass pass(state_->decoder, batch, variants, {});
-    layers = progress.layers = pass.layers();
+    Pass pass(state_->decoder, batch, variants, {}, stage);
+    layers = progress.layers = std::max(1, pass.layers());
     progress.layer = 1;
     pass.run([&] {
       progress.tokens = done + batch.tokens_read() * progress.layer / layers;

@@ -73,6 +73,17 @@ class SampleError : public Error {
   int32_t sample;
 };
 
+// Part of a model's layers, for a pass that the engines of several processes share: the first one embeds,
+// each sends the residual stream on, the last one gives logits. Prompts are cut into chunks that fit all of
+// them.
+struct Stage {
+  int first = 0, end = 0;                         // layers [first, end)
+  int stages = 1;                                 // how many engines; chunks are so small that all have work
+  std::function<int64_t(int64_t)> least;          // of all stages' values
+  std::function<void(std::span<float>)> receive;  // the next chunk's [rows, d] from the stage before
+  std::function<void(std::span<const float>)> send_on;  // the same to the next one
+};
+
 // A prefill machine: all prompts of a chunk go through a layer before the next one is touched. Results do not
 // depend on the number of threads.
 class Engine {
@@ -91,6 +102,9 @@ class Engine {
 
   // Whether the longest prompt fits into memory with so many variants in one pass.
   bool fits(std::span<const Sequence> sequences, std::span<const Variant> variants) const;
+  // The same for one stage of a pass of one variant, whose sink gets the records of the stage's own layers.
+  Work prefill_stage(std::span<const Sequence> sequences, const Variant& variant, const Stage& stage,
+                     const OnProgress& on_progress);
 
   // Continues every prompt greedily by up to `max_new_tokens`, all in step, stopping one at an end token. The
   // sink gets the generated tokens' rows only, each token as it is read itself, the last one and an end token
@@ -100,6 +114,8 @@ class Engine {
 
  private:
   struct State;
+  Work read(std::span<const Sequence> sequences, std::span<const Variant> variants, const Stage& stage,
+            const OnProgress& on_progress);
   std::unique_ptr<State> state_;
 };
 

@@ -93,7 +93,8 @@ int64_t Generation::prefill(const std::function<void()>& layer_done) {
                         made_[s - batch_.first_sequence()].push_back(arg_max(logits));
                         if (variant_.on_logits) variant_.on_logits(s, logits);
                       }};
-  Pass pass(decoder_, batch_, std::span(&quiet, 1), cache_.layers());
+  const Stage all = whole(config_);
+  Pass pass(decoder_, batch_, std::span(&quiet, 1), cache_.layers(), all);
   pass.run(layer_done);
   return pass.rows_computed() / pass.layers();
 }

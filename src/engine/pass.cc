@@ -36,6 +36,12 @@ int64_t most_lanes(std::span<const Variant> variants, const model::ModelConfig& 
   return static_cast<int64_t>(lanes.size());
 }
 
+Stage whole(const model::ModelConfig& config) {
+  Stage stage;
+  stage.end = config.layers;
+  return stage;
+}
+
 int last_layer(const model::ModelConfig& config, bool wants_logits) {
   return wants_logits || config.moe_layers.empty() ? config.layers - 1 : config.moe_layers.back();
 }
@@ -67,8 +73,13 @@ void record_rows(Machine& machine, const Routing& routing, std::span<const int64
 }
 
 Pass::Pass(Decoder& decoder, const Batch& batch, std::span<const Variant> variants,
-           std::span<const KeyValues> caches)
-    : decoder_(decoder), config_(decoder.config()), batch_(batch), variants_(variants), caches_(caches) {
+           std::span<const KeyValues> caches, const Stage& stage)
+    : decoder_(decoder),
+      config_(decoder.config()),
+      batch_(batch),
+      variants_(variants),
+      caches_(caches),
+      stage_(stage) {
   lanes_.emplace_back(variants.size());
   std::iota(lanes_[0].begin(), lanes_[0].end(), size_t{0});
   rows_.resize(static_cast<size_t>(batch.rows()));
@@ -79,6 +90,7 @@ Pass::Pass(Decoder& decoder, const Batch& batch, std::span<const Variant> varian
   std::sort(scored_.begin(), scored_.end());
   scored_.erase(std::unique(scored_.begin(), scored_.end()), scored_.end());
   last_layer_ = last_layer(config_, !scored_.empty());
+  end_layer_ = std::min(stage_.end, last_layer_ + 1);
   set_positions();
 }
 

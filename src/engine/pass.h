@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -30,15 +31,16 @@ class Pass {
  public:
   // `caches`: keys and values of each layer to keep ([layers], for generation), or empty.
   Pass(Decoder& decoder, const Batch& batch, std::span<const Variant> variants,
-       std::span<const KeyValues> caches);
+       std::span<const KeyValues> caches, const Stage& stage);
 
   void run(const std::function<void()>& layer_done);
 
-  int64_t rows_computed() const { return rows_computed_; }  // summed over layers
-  int layers() const { return last_layer_ + 1; }
+  int64_t rows_computed() const { return rows_computed_; }               // summed over layers
+  int layers() const { return std::max(0, end_layer_ - stage_.first); }  // that run here
 
  private:
-  void embed();
+  void begin();
+  void end();
   void attention(int layer);
   KeyValues keys(int layer);
   void split_lanes(int layer);
@@ -61,9 +63,14 @@ class Pass {
   std::vector<int64_t> rows_;       // of the batch that each lane still holds, ascending
   std::vector<int64_t> positions_;  // [lanes, rows]
   std::vector<int64_t> scored_;     // rows whose logits are wanted, ascending
-  int last_layer_ = 0;
+  const Stage& stage_;
+  int last_layer_ = 0;  // of the model that matters
+  int end_layer_ = 0;   // of those that run here
   int64_t rows_computed_ = 0;
 };
+
+// All layers at once.
+Stage whole(const model::ModelConfig& config);
 
 // The last layer that matters: of the whole model where logits are wanted, else the last with routed experts.
 int last_layer(const model::ModelConfig& config, bool wants_logits);

@@ -10,10 +10,10 @@
 namespace committee::engine {
 
 void Pass::run(const std::function<void()>& layer_done) {
-  int layer = 0;
+  int layer = stage_.first;
   try {
-    embed();
-    for (; layer <= last_layer_; ++layer) {
+    begin();
+    for (; layer < end_layer_; ++layer) {
       decoder_.prepare(layer);
       attention(layer);
       if (config_.is_moe(layer)) {
@@ -30,7 +30,7 @@ void Pass::run(const std::function<void()>& layer_done) {
       decoder_.release(layer);
       layer_done();
     }
-    logits();
+    end();
   } catch (const NotFinite& found) {
     explain(found, layer);
   }
@@ -39,12 +39,25 @@ void Pass::run(const std::function<void()>& layer_done) {
   }
 }
 
-void Pass::embed() {
+void Pass::begin() {
   const int64_t rows = batch_.rows(), d = config_.d_model;
-  decoder_.hidden.reserve_as<float>(most_lanes(variants_, config_) * rows * d);
-  decoder_.embed(batch_.tokens(), tokens().hidden);
+  float* hidden = decoder_.hidden.reserve_as<float>(most_lanes(variants_, config_) * rows * d);
+  if (stage_.first == 0) {
+    decoder_.embed(batch_.tokens(), tokens().hidden);
+  } else if (stage_.first <= last_layer_) {
+    stage_.receive({hidden, static_cast<size_t>(rows * d)});
+  }
   for (const Variant& variant : variants_) {
     if (variant.sink) variant.sink->begin_chunk(batch_.recorded());
+  }
+}
+
+// Where layers that matter are left, the next stage has them.
+void Pass::end() {
+  if (stage_.end <= last_layer_) {
+    stage_.send_on({tokens().hidden.floats(0), static_cast<size_t>(batch_.rows() * config_.d_model)});
+  } else if (stage_.first <= last_layer_) {
+    logits();
   }
 }
 

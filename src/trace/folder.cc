@@ -87,8 +87,29 @@ FolderLock::FolderLock(const std::filesystem::path& folder) : path_(folder / kLo
 
 FolderLock::~FolderLock() {
   if (fd_ < 0) return;
-  ::unlink(path_.c_str());
+  if (owner_) ::unlink(path_.c_str());
   ::close(fd_);
+}
+
+void FolderLock::share(const std::string& token) {
+  if (::pwrite(fd_, token.data(), token.size(), 0) != static_cast<ssize_t>(token.size()) ||
+      ::fsync(fd_) != 0 || ::flock(fd_, LOCK_SH | LOCK_NB) != 0) {
+    throw Error("{}: cannot be shared: {}", path_.string(), std::strerror(errno));
+  }
+}
+
+std::unique_ptr<FolderLock> FolderLock::join(const std::filesystem::path& folder, const std::string& token) {
+  const auto path = folder / kLockFile;
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return nullptr;
+  std::unique_ptr<FolderLock> lock(new FolderLock(path, fd));
+  std::string found(token.size() + 1, '\0');
+  const ssize_t size = ::pread(fd, found.data(), found.size(), 0);
+  if (size < 0 || std::string_view(found.data(), static_cast<size_t>(size)) != token) return nullptr;
+  if (::flock(fd, LOCK_SH | LOCK_NB) != 0) {
+    throw Error("{}: cannot lock: {}", path.string(), std::strerror(errno));
+  }
+  return lock;
 }
 
 bool is_empty_folder(const std::filesystem::path& folder) { return names_in(folder).empty(); }

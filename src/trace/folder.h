@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace committee::trace {
 
@@ -32,9 +34,19 @@ class FolderLock {
   FolderLock& operator=(const FolderLock&) = delete;
   ~FolderLock();
 
+  // Lets processes that know `token` in beside this one: others still are held off, as long as any of them
+  // lives.
+  void share(const std::string& token);
+  // Joins the process that shares `folder`; nullptr where that is not this folder (another machine's of the
+  // same name).
+  static std::unique_ptr<FolderLock> join(const std::filesystem::path& folder, const std::string& token);
+
  private:
+  FolderLock(std::filesystem::path path, int fd) : path_(std::move(path)), fd_(fd), owner_(false) {}
+
   std::filesystem::path path_;
   int fd_ = -1;
+  bool owner_ = true;  // who has it last removes the file
 };
 
 // Whether the folder has entries beside the lock; with `own_only`, whether any of them is not a trace's.

@@ -6,11 +6,11 @@
 
 namespace committee::trace {
 
-// What a shard holds at most: whole samples, at least one. Few samples a shard keep what a kill loses small;
-// the bound on bytes keeps files handy.
+// What a shard holds at most: whole samples, at least one. Few samples a shard keep what a kill loses small
+// and let many processes share a run evenly; the bound on bytes keeps files handy.
 struct ShardLimits {
   int64_t bytes = int64_t{256} << 20;
-  int64_t samples = 512;
+  int64_t samples = 64;
   std::vector<int64_t> cuts = {};  // samples that begin a shard whatever the bounds, ascending
 };
 

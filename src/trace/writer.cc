@@ -25,13 +25,14 @@ std::string stability_csv(const std::vector<StabilityPoint>& curve) {
 }  // namespace
 
 TraceWriter::TraceWriter(const std::filesystem::path& folder, Manifest manifest,
-                         std::vector<int32_t> max_rows, const ShardLimits& limits)
+                         std::vector<int32_t> max_rows, const ShardLimits& limits,
+                         std::unique_ptr<FolderLock> lock)
     : folder_(folder),
       manifest_(std::move(manifest)),
       max_rows_(std::move(max_rows)),
       shape_(manifest_),
       plan_(plan_shards(max_rows_, shape_.row_bytes(), limits)),
-      lock_(folder),
+      lock_(std::move(lock)),
       done_(plan_.size()) {
   check_model(manifest_.model, folder.string());
   manifest_.complete = false;
@@ -46,8 +47,8 @@ TraceWriter::~TraceWriter() = default;
 std::unique_ptr<TraceWriter> TraceWriter::create(const std::filesystem::path& folder, Manifest manifest,
                                                  std::vector<int32_t> max_rows, Existing existing,
                                                  const ShardLimits& limits) {
-  std::unique_ptr<TraceWriter> writer(
-      new TraceWriter(folder, std::move(manifest), std::move(max_rows), limits));
+  std::unique_ptr<TraceWriter> writer(new TraceWriter(folder, std::move(manifest), std::move(max_rows),
+                                                      limits, std::make_unique<FolderLock>(folder)));
   if (existing == Existing::kOverwrite) {
     remove_trace_files(folder);
   } else if (!is_empty_folder(folder)) {
@@ -201,11 +202,12 @@ void TraceWriter::commit(int64_t shard) {
   open_.erase(shard);
   done_[static_cast<size_t>(shard)] = true;
   const int64_t first_sample = plan_[static_cast<size_t>(shard)].first_sample;
-  committing_ = std::async(std::launch::async, [open, shard, first_sample, folder = folder_] {
+  committing_ = std::async(std::launch::async, [open, shard, first_sample, this] {
     ShardJournal journal{.shard = open->writer->commit(), .first_sample = first_sample, .lines = {}};
     journal.shard.samples = open->added;
     journal.lines = std::move(open->lines);
-    write_journal(folder, shard, journal);
+    write_journal(folder_, shard, journal);
+    if (on_shard_) on_shard_(shard);
   });
 }
 

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,6 +52,23 @@ class TraceWriter : public model::RoutingSink {
                                              std::vector<int32_t> max_rows, const ShardLimits& limits = {});
 
   ~TraceWriter() override;
+
+  // Several processes record one trace: the first one has the writer of create() or resume() and calls
+  // share(); the others, with the same manifest and max_rows, join(). Each records only its shards, all
+  // flush(), and then the first one, which alone may finish(), finds the others' shards in the folder. A
+  // process that does not see the folder (join() gives nullptr) creates a trace elsewhere and has its whole
+  // shards brought by on_shard() and adopt_shard().
+  void share(const std::string& token);
+  static std::unique_ptr<TraceWriter> join(const std::filesystem::path& folder, Manifest manifest,
+                                           std::vector<int32_t> max_rows, const std::string& token,
+                                           const ShardLimits& limits = {});
+
+  const std::vector<ShardRange>& plan() const { return plan_; }
+  const std::vector<bool>& shards_done() const { return done_; }  // [plan().size()]
+  // Leaves all other shards to others, or to nobody: they count as done. Before anything is recorded.
+  void record_only(const std::vector<bool>& shards);
+  // Called in the background with every shard that has become whole; may throw.
+  void on_shard(std::function<void(int64_t shard)> call) { on_shard_ = std::move(call); }
 
   // Samples that lie in whole shards; they must not be recorded or added again.
   bool is_done(int64_t sample) const;
@@ -101,7 +118,7 @@ class TraceWriter : public model::RoutingSink {
   };
 
   TraceWriter(const std::filesystem::path& folder, Manifest manifest, std::vector<int32_t> max_rows,
-              const ShardLimits& limits);
+              const ShardLimits& limits, std::unique_ptr<FolderLock> lock);
   void start();
   void adopt_whole_shards();
   void adopt_complete(const Manifest& begun);
@@ -120,12 +137,13 @@ class TraceWriter : public model::RoutingSink {
   std::vector<int32_t> max_rows_;
   RecordShape shape_;
   std::vector<ShardRange> plan_;
-  std::optional<FolderLock> lock_;  // until finish()
-  std::vector<bool> done_;          // by shard
+  std::unique_ptr<FolderLock> lock_;  // until finish()
+  std::vector<bool> done_;            // by shard
   std::map<int64_t, OpenShard> open_;
   std::vector<Segment> segments_;
   int64_t chunk_rows_ = 0, last_sample_ = -1;
   std::atomic<int64_t> placed_ = 0;  // rows · layers of the chunk
+  std::function<void(int64_t)> on_shard_;
   std::future<void> committing_;
 };
 

@@ -12,8 +12,8 @@ namespace committee::trace {
 
 std::unique_ptr<TraceWriter> TraceWriter::resume(const std::filesystem::path& folder, Manifest manifest,
                                                  std::vector<int32_t> max_rows, const ShardLimits& limits) {
-  std::unique_ptr<TraceWriter> writer(
-      new TraceWriter(folder, std::move(manifest), std::move(max_rows), limits));
+  std::unique_ptr<TraceWriter> writer(new TraceWriter(folder, std::move(manifest), std::move(max_rows),
+                                                      limits, std::make_unique<FolderLock>(folder)));
   const auto path = folder / kManifestFile;
   if (!std::filesystem::exists(path)) {
     if (has_foreign_files(folder))

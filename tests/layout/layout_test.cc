@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
 
 const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"base", {}},
+    {"parallel", {}},
+    {"mpi", {"parallel"}},
     {"dataset", {}},
     {"tokenizer", {}},
     {"model", {}},
@@ -33,8 +35,8 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"interventions", {"trace", "audit"}},
     {"report", {"trace", "audit", "roles", "balance", "interventions"}},
     {"cli",
-     {"dataset", "tokenizer", "model", "engine", "trace", "audit", "roles", "balance", "interventions",
-      "report"}},
+     {"parallel", "dataset", "tokenizer", "model", "engine", "trace", "audit", "roles", "balance",
+      "interventions", "report"}},
 };
 
 // Of `model`, the trace sees the file format and the records only: an audit needs no weights.
