@@ -34,6 +34,7 @@ std::string shell_word(const std::string& word) {
 int fail(const std::string& sentence) {
   // The first rank speaks for all.
   if (is_first_rank()) fmt::print(stderr, "committee-audit: {}\n", sentence);
+  leave_together();
   return 1;
 }
 
@@ -44,6 +45,8 @@ int run_job(const Job& job) {
     return 0;
   } catch (const Interrupted& stop) {
     return 128 + stop.signal;
+  } catch (const Said&) {
+    return 1;
   } catch (const Error& problem) {
     return fail(problem.what() + path_suggestion(problem.what(), words));
   } catch (const std::bad_alloc&) {
@@ -92,6 +95,7 @@ int run_command_line(int argc, const char* const* argv) {
     const bool speaks = is_first_rank();
     if (problem.get_exit_code() == 0) return speaks ? app.exit(problem) : 0;
     if (speaks) fmt::print(stderr, "{}", usage_message(app, problem, words));
+    leave_together();
     return 2;
   }
   return run_job([&] {

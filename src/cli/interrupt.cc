@@ -44,10 +44,7 @@ void install() {
   }
 }
 
-}  // namespace
-
-void say_when_interrupted(const std::string& text) {
-  const std::string line = is_first_rank() ? "\ncommittee-audit: " + text + "\n" : "";
+void say_line(const std::string& line) {
   sigset_t blocked, before;
   sigemptyset(&blocked);
   for (const int number : kSignals) sigaddset(&blocked, number);
@@ -58,6 +55,14 @@ void say_when_interrupted(const std::string& text) {
   install();
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
+
+}  // namespace
+
+void say_when_interrupted(const std::string& text) {
+  say_line(is_first_rank() ? "\ncommittee-audit: " + text + "\n" : "");
+}
+
+void say_nothing_when_interrupted() { say_line(""); }
 
 SafeStop::SafeStop() {
   install();

@@ -19,6 +19,9 @@ class Interrupted : public std::exception {
 // 128 + signal; ranks that are not the first say nothing. What is being written then must be whole or absent, as with write_file().
 void say_when_interrupted(const std::string& sentence);
 
+// The same without a sentence.
+void say_nothing_when_interrupted();
+
 // While one lives, a signal is only noted, and check() throws Interrupted: for work that must stop between
 // its steps. Not nested.
 class SafeStop {

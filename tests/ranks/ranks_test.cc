@@ -57,6 +57,7 @@ Words mpirun(const Words& words) {
                "OMPI_MCA_btl_vader_single_copy_mechanism=none",
                "OMPI_MCA_plm_rsh_agent=false",
                "OMPI_MCA_oob_tcp_if_include=lo",
+               "OMPI_MCA_odls_base_sigkill_timeout=0",
                "ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0",  // MPI's own leaks; LD_PRELOAD below
                COMMITTEE_MPIRUN};
   all.insert(all.end(), words.begin(), words.end());
@@ -183,7 +184,7 @@ TEST_F(Ranks, SayOnceWhatIsWrong) {
                  "audit runs as one process");
   const auto usage = run_on(2, {"capture", "--no-such-flag"});
   EXPECT_EQ(usage.exit_code, 2);
-  EXPECT_EQ(occurrences(usage.err, "MODEL is required"), 1) << usage.err;
+  EXPECT_EQ(occurrences(usage.err, "there is no flag --no-such-flag"), 1) << usage.err;
   expect_refused(run_on(4, job("capture", scratch_ / "out", {"--ranks", "layers"})), "3 layers");
 }
 
