@@ -183,13 +183,13 @@ class Recorder {
       : setup_(setup), writer_(writer), sink_(writer, setup), report_(std::move(report)) {}
 
   // All samples before `end`. Throws Interrupted between parts of a layer.
-  void record_before(int64_t end) {
+  void record_before(int64_t end, const SafeStop& stop) {
     std::vector<engine::Sequence> pending;
     for (; next_ < end; ++next_) {
       if (!writer_.is_done(next_)) pending.push_back(setup_.prompts.sequences[static_cast<size_t>(next_)]);
     }
     try {
-      read(pending);
+      read(pending, stop);
     } catch (const engine::SampleError& problem) {
       throw Error(with_sample_name(problem, setup_.prompts));
     }
@@ -199,8 +199,7 @@ class Recorder {
   const CaptureWork& work() const { return work_; }
 
  private:
-  void read(const std::vector<engine::Sequence>& pending) {
-    const SafeStop stop;
+  void read(const std::vector<engine::Sequence>& pending, const SafeStop& stop) {
     const int64_t before = work_.tokens;
     const auto on_progress = [&](const engine::Progress& p) {
       stop.check();
@@ -233,15 +232,15 @@ class Recorder {
 void record_all(const CaptureSetup& setup, const CaptureOutput& output, TraceWriter& writer,
                 Recorder& recorder) {
   const CaptureFlags& flags = setup.flags;
-  const auto record = [&](int64_t end) { recorder.record_before(end); };
   if (flags.adaptive.until_stable) {
     record_until_stable(
         {flags.adaptive, flags.machine, flags.terminal, flags.seed, output.trace, setup.prompts.data.rounds},
-        writer, record);
-  } else {
-    record(std::ssize(setup.prompts.sequences));
+        writer, [&](int64_t end) { recorder.record_before(end, SafeStop()); });
   }
+  const SafeStop stop;
+  if (!flags.adaptive.until_stable) recorder.record_before(std::ssize(setup.prompts.sequences), stop);
   writer.flush();
+  stop.check();
 }
 
 RankWriter open_writers(const CaptureSetup& setup, const CaptureOutput& output, Communicator& ranks) {
@@ -311,8 +310,8 @@ CaptureWork record(const CaptureSetup& setup, const CaptureOutput& output, RankW
 }  // namespace
 
 CaptureWork capture_by_prompts(const CaptureSetup& setup, const CaptureOutput& output, Communicator& ranks) {
-  RankWriter own = open_writers(setup, output, ranks);
   say_when_interrupted("interrupted; " + how_to_go_on(ranks));
+  RankWriter own = open_writers(setup, output, ranks);
   const CaptureWork work = record(setup, output, own, ranks);
   if (!ranks.first()) {
     own.writer.reset();

@@ -2,38 +2,33 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "base/version.h"
+#include "trace/fingerprint.h"
 
 namespace committee::cli {
 namespace {
 
-// FNV-1a over everything the records depend on in the data: ids, domains, tokens, recorded positions.
-class Fingerprint {
- public:
-  void add(std::string_view bytes) {
-    for (const char c : bytes) value_ = (value_ ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
-    value_ = (value_ ^ 0xFF) * 0x100000001B3u;
-  }
-  template <typename T>
-  void add(const std::vector<T>& values) {
-    add(std::string_view(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)));
-  }
-  std::string text() const { return fmt::format("{:016x}", value_); }
-
- private:
-  uint64_t value_ = 0xCBF29CE484222325u;
-};
-
+// Everything of a sample that its records depend on.
 std::string fingerprint_of(const Prompts& prompts) {
-  Fingerprint fingerprint;
+  trace::DataFingerprint fingerprint;
+  std::string bytes;
+  const auto add = [&](const auto& values) {
+    const auto raw = std::as_bytes(std::span(values));
+    const uint64_t size = raw.size();
+    bytes.append(reinterpret_cast<const char*>(&size), sizeof size);
+    bytes.append(reinterpret_cast<const char*>(raw.data()), raw.size());
+  };
   for (size_t i = 0; i < prompts.sequences.size(); ++i) {
-    fingerprint.add(prompts.data.samples[i].id);
-    fingerprint.add(prompts.data.samples[i].domain);
-    fingerprint.add(prompts.sequences[i].tokens);
-    fingerprint.add(prompts.sequences[i].content);
-    fingerprint.add(prompts.sequences[i].recorded);
-    fingerprint.add(prompts.letters[i]);
+    bytes.clear();
+    add(prompts.data.samples[i].id);
+    add(prompts.data.samples[i].domain);
+    add(prompts.sequences[i].tokens);
+    add(prompts.sequences[i].content);
+    add(prompts.sequences[i].recorded);
+    add(prompts.letters[i]);
+    fingerprint.add(bytes);
   }
   return fingerprint.text();
 }

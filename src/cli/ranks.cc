@@ -32,6 +32,7 @@ void with_ranks(const std::function<void(parallel::Communicator&)>& work) {
   } catch (...) {
     if (ranks->size() == 1) throw;
     say_now(parallel::current_problem());
+    say_nothing_when_interrupted();
     ranks->abort(1);
   }
 }

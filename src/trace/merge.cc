@@ -57,9 +57,11 @@ void join_names(std::span<const Trace> traces, RecordingInfo& recording) {
     const auto& part = trace.manifest().recording;
     known = known && fingerprint.append(part.data_fingerprint, std::ssize(trace.samples()));
     if (std::find(names.begin(), names.end(), part.dataset) == names.end()) names.push_back(part.dataset);
+    auto& columns = recording.group_columns;
     for (const auto& column : part.group_columns) {
-      auto& columns = recording.group_columns;
-      if (std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
+      if (std::find(columns.begin(), columns.end(), column) != columns.end()) continue;
+      columns.push_back(column);
+      std::sort(columns.begin(), columns.end());  // as a capture has them
     }
   }
   recording.data_fingerprint = known ? fingerprint.text() : "";

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <fstream>
 #include <map>
 
@@ -108,6 +109,41 @@ TEST_F(Faults, AReadOnlyFolder) {
 TEST_F(Faults, AKillAnywhereInARun) {
   EXPECT_GE(expect_nothing_lost("rename", "KILL", ""), 4);
   EXPECT_GE(expect_nothing_lost("fsync", "KILL", ""), 4);
+}
+
+// Four shards; the signal comes before the manifest, a shard, its journal or the last files get their names.
+TEST_F(Faults, ASignalAnywhereInACaptureOfSeveralShards) {
+  std::string lines;
+  for (int i = 0; i < 250; ++i) {
+    lines += R"({"id":"s)" + std::to_string(i) + R"(","domain":"d)" + std::to_string(i % 3) +
+             R"(","tokens":[1,)" + std::to_string(2 + i) + "]}\n";
+  }
+  const fs::path out = scratch_ / "out", data = scratch_.file("tokens.jsonl", lines);
+  const auto capture = [&](const std::vector<std::string>& more) {
+    auto words = command("capture", more);
+    *std::find(words.begin(), words.end(), prompts().string()) = data;
+    return words;
+  };
+  ASSERT_EQ(run_program(capture({})).exit_code, 0);
+  const auto wanted = files_of(out);
+  ASSERT_TRUE(wanted.contains("records-00004.safetensors"));
+  for (const auto& [name, number] : {std::pair("INT", SIGINT), std::pair("TERM", SIGTERM)}) {
+    int stopped = 0;
+    for (int place = 1;; place += 2) {
+      SCOPED_TRACE(std::string(name) + " " + std::to_string(place));
+      fs::remove_all(out);
+      const auto outcome =
+          with_fault("rename:" + std::string(name) + ":" + std::to_string(place) + ":/out/", capture({}));
+      if (outcome.exit_code == 0) break;
+      ++stopped;
+      EXPECT_EQ(outcome.exit_code, 128 + number);
+      EXPECT_THAT(outcome.err, HasSubstr("go on with: "));
+      const auto resumed = run_program(capture({"--resume"}));
+      EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+      EXPECT_EQ(files_of(out), wanted);
+    }
+    EXPECT_GE(stopped, 5);
+  }
 }
 
 TEST_F(Faults, AFullStandardOutput) {

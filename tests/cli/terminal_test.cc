@@ -79,16 +79,18 @@ TEST_F(Terminal, CtrlCLeavesWhatCanBeResumedAndSaysHow) {
     EXPECT_FALSE(read_json(trace() / "trace.json").at("complete").get<bool>());
   }
   TerminalSession again(capture(data, {"--resume"}));
-  EXPECT_TRUE(again.wait_for(" left"));  // it goes on; to the end, the kill check does
+  EXPECT_TRUE(again.wait_for(" left"));  // it goes on; to the end, faults_test.cc does
 }
 
-TEST_F(Terminal, AResumedTraceEqualsAnUninterruptedOne) {
+TEST_F(Terminal, ResumeBeginsWhereNothingWas) {
   const auto capture_to = [&](const std::string& name, const std::string& flag) {
     return run_tool({"capture", model_, "--data", prompts(), "-o", scratch_ / name, "--quiet", flag});
   };
   ASSERT_EQ(capture_to("one", "--overwrite").exit_code, 0);
-  ASSERT_EQ(capture_to("two", "--resume").exit_code, 0);  // begins where nothing was
-  EXPECT_EQ(read_text(scratch_ / "one/samples.jsonl"), read_text(scratch_ / "two/samples.jsonl"));
+  ASSERT_EQ(capture_to("two", "--resume").exit_code, 0);
+  for (const char* file : {"trace.json", "samples.jsonl", "records-00001.safetensors"}) {
+    EXPECT_EQ(read_text(scratch_ / "one" / file), read_text(scratch_ / "two" / file));
+  }
 }
 
 TEST_F(Terminal, SlipsAreToldWhatIsNearest) {

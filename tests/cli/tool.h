@@ -15,8 +15,6 @@ struct Outcome {
 
 // Runs the program; arguments are passed as they are.
 Outcome run_tool(const std::vector<std::string>& arguments);
-// Runs any program by its path.
-Outcome run_program(std::vector<std::string> words);
 
 // The same for any command; the first word is a program's path.
 Outcome run_program(std::vector<std::string> words);

@@ -375,6 +375,39 @@ TEST_F(RefusalTest, WeightsWithNaNAreNamedWhereTheyAreMet) {
             ": tensor model.layers.2.input_layernorm.weight holds NaN or Inf");
 }
 
+// What a checkpoint's own type cannot hold was lost before: it holds Inf. What it can hold may be too large for
+// products of it.
+TEST_F(RefusalTest, FiniteWeightsWhoseProductsOverflowStopThePassWithLayerAndPrompt) {
+  const auto refused = [](const std::string& dtype, const std::string& tensor, float value, Compute compute) {
+    const RandomCheckpoint checkpoint(odd_deepseek(), dtype, 5);
+    checkpoint.poison("model." + tensor + ".weight", value);
+    const auto model = model::Model::open(checkpoint.folder());
+    const auto sequences = prompts(model.config().vocab, 1);
+    std::string sentence;
+    try {
+      run(model, sequences, {.compute = compute});
+    } catch (const SampleError& error) {
+      EXPECT_EQ(error.sample, 10);
+      sentence = error.what();
+      sentence.erase(0, checkpoint.folder().string().size());
+    }
+    return sentence;
+  };
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const Compute compute : {Compute::kF32, Compute::kBF16}) {
+    if (!can_compute(compute)) continue;
+    EXPECT_EQ(refused("BF16", "layers.1.post_attention_layernorm", 3e38f, compute),
+              ": layer 1: the router's output of the token at position 0 is NaN or Inf");
+    EXPECT_EQ(refused("BF16", "layers.0.post_attention_layernorm", 3e38f, compute),
+              ": layer 1: the hidden state of the token at position 0 is NaN or Inf");
+    // Half precision is widened as it is read, so that products of its largest number fit.
+    EXPECT_EQ(refused("F16", "layers.1.post_attention_layernorm", 65504, compute), "");
+    EXPECT_EQ(refused("F16", "layers.1.mlp.gate", inf, compute),
+              ": layer 1: the router's output of the token at position 0 is NaN or Inf, as tensor "
+              "model.layers.1.mlp.gate.weight holds NaN or Inf");
+  }
+}
+
 TEST_F(RefusalTest, MemoryIsDividedIntoChunksOrRefused) {
   const RandomCheckpoint checkpoint(odd_qwen3(), "BF16", 1);
   const auto model = model::Model::open(checkpoint.folder());

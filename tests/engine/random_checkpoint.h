@@ -39,13 +39,13 @@ class RandomCheckpoint {
 
   const std::filesystem::path& folder() const { return folder_; }
 
-  // Overwrites one element of a tensor in the file with NaN.
-  void poison(const std::string& tensor) const {
+  // Overwrites one element of a tensor in the file.
+  void poison(const std::string& tensor, float value = std::nanf("")) const {
     std::fstream file(folder_ / "model.safetensors", std::ios::in | std::ios::out | std::ios::binary);
     const std::string header = padded_header();
     file.seekp(
         static_cast<std::streamoff>(8 + header.size() + header_[tensor]["data_offsets"][0].get<size_t>()));
-    const std::string bytes = encode(std::nanf(""));
+    const std::string bytes = encode(value);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   }
 

@@ -1,7 +1,7 @@
 // A library to be loaded before the C library (LD_PRELOAD): makes calls that write files fail, or the process
 // end, where a test asks for it. COMMITTEE_FAULT is FUNCTION:WHAT:N[:TEXT]: from the Nth call of FUNCTION on,
 // of those on paths that hold TEXT, WHAT happens: an errno (ENOSPC, EIO, EROFS), or a signal (KILL, TERM,
-// INT) at the Nth call alone.
+// INT; PARENT_INT: to mpirun) at the Nth call alone.
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -45,11 +45,13 @@ int failure(const char* function, const char* path) {
     int number;
     bool is_signal;
   } kinds[] = {{"ENOSPC", ENOSPC, false}, {"EIO", EIO, false},     {"EROFS", EROFS, false},
-               {"KILL", SIGKILL, true},   {"TERM", SIGTERM, true}, {"INT", SIGINT, true}};
+               {"KILL", SIGKILL, true},   {"TERM", SIGTERM, true}, {"INT", SIGINT, true},
+               {"PARENT_INT", SIGINT, true}};
   for (const auto& kind : kinds) {
     if (std::strcmp(f.what, kind.name) != 0) continue;
     if (!kind.is_signal) return call >= f.first ? kind.number : 0;
-    if (call == f.first) ::kill(::getpid(), kind.number);
+    const bool parent = std::strncmp(kind.name, "PARENT_", 7) == 0;
+    if (call == f.first) ::kill(parent ? ::getppid() : ::getpid(), kind.number);
   }
   return 0;
 }

@@ -87,6 +87,27 @@ class Ranks : public testing::Test {
     return run_program(mpirun(on(ranks, arguments)));
   }
 
+  // Two ranks with a fault of tests/faults at a rename.
+  static Outcome run_with_fault(const std::string& fault, const Words& arguments) {
+    Words words = on(2, {std::string("LD_PRELOAD=") + COMMITTEE_FAULTS, "COMMITTEE_FAULT=rename:" + fault,
+                         paths::kBinary},
+                     "/usr/bin/env");
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return run_program(mpirun(words));
+  }
+
+  // The files of a capture by one process.
+  std::map<std::string, std::string> alone() const {
+    EXPECT_EQ(run_tool(job("capture", scratch_ / "alone")).exit_code, 0);
+    return files_of(scratch_ / "alone");
+  }
+  void expect_resumed(const fs::path& out, int ranks, const std::map<std::string, std::string>& whole) const {
+    const Words words = job("capture", out, {"--resume"});
+    const auto resumed = ranks == 1 ? run_tool(words) : run_on(ranks, words);
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_EQ(files_of(out), whole);
+  }
+
   // One sentence, said once, and exit code 1.
   static void expect_refused(const Outcome& outcome, const std::string& part) {
     EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
@@ -115,26 +136,32 @@ class Ranks : public testing::Test {
   std::string data_ = scratch_.file("prompts.jsonl", token_prompts());
 };
 
-TEST_F(Ranks, ShareAJobByPromptsOrLayersWithEqualFiles) {
-  const auto alone = run_tool(job("run", scratch_ / "alone"));
-  ASSERT_EQ(alone.exit_code, 0) << alone.err;
-  const auto trace = files_of(scratch_ / "alone/trace"), audit = files_of(scratch_ / "alone/audit");
-  ASSERT_TRUE(trace.contains("records-00004.safetensors"));
+TEST_F(Ranks, ShareACaptureByPromptsOrLayersWithEqualFiles) {
+  const auto whole = alone();
+  ASSERT_TRUE(whole.contains("records-00004.safetensors"));
   const auto expect_equal = [&](const std::string& name, int ranks, const Words& more) {
     SCOPED_TRACE(name);
-    const auto outcome = run_on(ranks, job("run", scratch_ / name, more));
+    const auto outcome = run_on(ranks, job("capture", scratch_ / name, more));
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-    EXPECT_EQ(outcome.out, alone.out);
-    EXPECT_EQ(files_of(scratch_ / (name + "/trace")), trace);
-    EXPECT_EQ(files_of(scratch_ / (name + "/audit")), audit);
+    EXPECT_EQ(files_of(scratch_ / name), whole);
   };
   expect_equal("one", 1, {});
   expect_equal("two", 2, {});
   expect_equal("four", 4, {});
-  expect_equal("six", 6, {});  // two of them without a shard
-  expect_equal("gathered", 3, {"--gather"});
+  expect_equal("gathered", 5, {"--gather"});  // one of them without a shard
   expect_equal("layers", 2, {"--split", "layers"});
   expect_equal("thinner", 3, {"--ranks", "layers"});
+}
+
+TEST_F(Ranks, ShareARunWithEqualAudits) {
+  const auto by_one = run_tool(job("run", scratch_ / "alone", {"--json"}));
+  ASSERT_EQ(by_one.exit_code, 0) << by_one.err;
+  const auto outcome = run_on(2, job("run", scratch_ / "shared", {"--json"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(Json::parse(outcome.out).at("audits").at(0).at("result"),
+            Json::parse(by_one.out).at("audits").at(0).at("result"));
+  EXPECT_EQ(files_of(scratch_ / "shared/trace"), files_of(scratch_ / "alone/trace"));
+  EXPECT_EQ(files_of(scratch_ / "shared/audit"), files_of(scratch_ / "alone/audit"));
 }
 
 TEST_F(Ranks, LayersWithRecordsOfTopKAlone) {
@@ -182,6 +209,7 @@ TEST_F(Ranks, SayOnceWhatIsWrong) {
   EXPECT_FALSE(fs::exists(scratch_ / "out"));
   expect_refused(run_on(2, {"audit", scratch_ / "trace", "-o", scratch_ / "audit"}),
                  "audit runs as one process");
+  expect_refused(run_on(2, job("capture", scratch_ / "out", {"--until-stable"})), "--until-stable");
   const auto usage = run_on(2, {"capture", "--no-such-flag"});
   EXPECT_EQ(usage.exit_code, 2);
   EXPECT_EQ(occurrences(usage.err, "there is no flag --no-such-flag"), 1) << usage.err;
@@ -218,20 +246,31 @@ TEST_F(Ranks, StopWhereOneFailsAndKeepWhatIsWhole) {
 }
 
 TEST_F(Ranks, AKilledRankLosesNothing) {
-  ASSERT_EQ(run_tool(job("capture", scratch_ / "alone")).exit_code, 0);
-  const auto whole = files_of(scratch_ / "alone");
+  const auto whole = alone();
   for (const int ranks : {1, 3}) {
     const fs::path out = scratch_ / fmt::format("out{}", ranks);
-    Words words =
-        on(2, {std::string("LD_PRELOAD=") + COMMITTEE_DIE_OF_SHARD, paths::kBinary}, "/usr/bin/env");
-    const Words arguments = job("capture", out);
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    EXPECT_NE(run_program(mpirun(words)).exit_code, 0);
+    EXPECT_NE(run_with_fault("KILL:1:/records-00004.safetensors", job("capture", out)).exit_code, 0);
     EXPECT_FALSE(read_json(out / "trace.json")["complete"].get<bool>());
-    const auto resumed = ranks == 1 ? run_tool(job("capture", out, {"--resume"}))
-                                    : run_on(ranks, job("capture", out, {"--resume"}));
-    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
-    EXPECT_EQ(files_of(out), whole);
+    expect_resumed(out, ranks, whole);
+  }
+}
+
+// To the rank that names the first shard, to the one that names the last, and to mpirun, which tells all.
+TEST_F(Ranks, ASignalStopsAllAndLosesNothing) {
+  const auto whole = alone();
+  const fs::path out = scratch_ / "out";
+  const std::pair<const char*, const char*> cases[] = {
+      {"TERM:1:/records-00001.safetensors", "committee-audit: interrupted; whole shards are kept"},
+      {"TERM:1:/records-00004.safetensors", "): interrupted; whole shards are kept"},
+      {"PARENT_INT:1:/records-00003.safetensors", ""}};
+  for (const auto& [fault, says] : cases) {
+    SCOPED_TRACE(fault);
+    fs::remove_all(out);
+    const auto outcome = run_with_fault(fault, job("capture", out));
+    EXPECT_NE(outcome.exit_code, 0);
+    EXPECT_THAT(outcome.err, HasSubstr(says));
+    EXPECT_LE(occurrences(outcome.err, "committee-audit: "), 1) << outcome.err;
+    expect_resumed(out, 1, whole);
   }
 }
 
