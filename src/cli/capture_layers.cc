@@ -260,7 +260,8 @@ class LayerCapture {
     Progress progress(setup_.flags.terminal.quiet);
     const engine::Work work = pass(variant, [&](const engine::Progress& p) {
       watch_.check();
-      progress.update(static_cast<double>(p.tokens), static_cast<double>(p.total_tokens), where_of(p), "tokens");
+      progress.update(static_cast<double>(p.tokens), static_cast<double>(p.total_tokens), where_of(p),
+                      "tokens");
     });
     watch_.end();
     sink.add_samples_before(static_cast<int64_t>(setup_.prompts.sequences.size()));

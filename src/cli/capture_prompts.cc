@@ -278,28 +278,29 @@ CaptureWork record(const CaptureSetup& setup, const CaptureOutput& output, RankW
   });
   Interruption interruption(setup, *own.writer, ranks);
   std::optional<SafeStop> stop_waiting;
+  const auto work = [&] {
+    try {
+      record_all(setup, output, *own.writer, recorder);
+    } catch (const Interrupted& stop) {
+      progress.finish();
+      interruption.note(stop);
+      throw Error(interruption.sentence());
+    }
+  };
+  const auto waiting = [&] {
+    if (!stop_waiting) stop_waiting.emplace();
+    try {
+      stop_waiting->check();
+    } catch (const Interrupted& stop) {
+      progress.finish();
+      interruption.note(stop);
+      watch.fail(interruption.sentence());
+    }
+    show(fmt::format("{} ranks", ranks.size()));
+  };
   try {
-    watch.run(
-        [&] {
-          try {
-            record_all(setup, output, *own.writer, recorder);
-          } catch (const Interrupted& stop) {
-            progress.finish();
-            interruption.note(stop);
-            throw Error(interruption.sentence());
-          }
-        },
-        [&] {
-          if (!stop_waiting) stop_waiting.emplace();
-          try {
-            stop_waiting->check();
-          } catch (const Interrupted& stop) {
-            progress.finish();
-            interruption.note(stop);
-            watch.fail(interruption.sentence());
-          }
-          show(fmt::format("{} ranks", ranks.size()));
-        });
+    // Those that were through before another failed leave with it.
+    parallel::agree(ranks, [&] { watch.run(work, waiting); });
   } catch (const Error&) {
     interruption.rethrow();
     throw;

@@ -16,7 +16,8 @@ class Interrupted : public std::exception {
 };
 
 // From now on a signal ends the process with this sentence on stderr (replacing an earlier one), exit code
-// 128 + signal; ranks that are not the first say nothing. What is being written then must be whole or absent, as with write_file().
+// 128 + signal; ranks that are not the first say nothing. What is being written then must be whole or absent,
+// as with write_file().
 void say_when_interrupted(const std::string& sentence);
 
 // The same without a sentence.

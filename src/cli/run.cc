@@ -76,8 +76,7 @@ void run(const Flags& flags, parallel::Communicator& ranks) {
   CaptureFlags recording = flags.capture;
   recording.adaptive.statistics = flags.statistics;
   if (!flags.audit_positions.empty()) recording.adaptive.positions = flags.audit_positions.front();
-  const auto captured =
-      capture(recording, out / "trace", flags.output.resume, flags.output.overwrite, ranks);
+  const auto captured = capture(recording, out / "trace", flags.output.resume, flags.output.overwrite, ranks);
   on_first(ranks, [&] { audit_and_report(flags, captured); });
 }
 

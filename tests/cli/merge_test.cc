@@ -38,8 +38,9 @@ class MergeOfCaptures : public testing::Test {
     return scratch_.file(folder + "/prompts.jsonl", lines);
   }
   void capture(const std::string& name, int first, int end, const Words& flags) const {
-    Words words = {"capture",   model_,  "--data",    prompts_of("data-" + name, first, end),
-                   "-o",        scratch_ / name, "--quiet", "--compute", "f32"};
+    Words words = {"capture", model_,          "--data",  prompts_of("data-" + name, first, end),
+                   "-o",      scratch_ / name, "--quiet", "--compute",
+                   "f32"};
     words.insert(words.end(), flags.begin(), flags.end());
     const auto outcome = run_tool(words);
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;

@@ -57,7 +57,8 @@ TEST(Soak, CapturesInOneProcessLeaveNothing) {
   }
   ASSERT_GT(warm, 0);
   if (std::getenv("COMMITTEE_SOAK") != nullptr)
-    std::printf("%d captures: %ld KiB more than after 20\n", rounds(), static_cast<long>(resident_kib() - warm));
+    std::printf("%d captures: %ld KiB more than after 20\n", rounds(),
+                static_cast<long>(resident_kib() - warm));
   if (!kSanitized) {
     EXPECT_LT(resident_kib() - warm, 8 << 10) << "KiB more than after 20 captures";
   }

@@ -375,8 +375,8 @@ TEST_F(RefusalTest, WeightsWithNaNAreNamedWhereTheyAreMet) {
             ": tensor model.layers.2.input_layernorm.weight holds NaN or Inf");
 }
 
-// What a checkpoint's own type cannot hold was lost before: it holds Inf. What it can hold may be too large for
-// products of it.
+// What a checkpoint's own type cannot hold was lost before: it holds Inf. What it can hold may be too large
+// for products of it.
 TEST_F(RefusalTest, FiniteWeightsWhoseProductsOverflowStopThePassWithLayerAndPrompt) {
   const auto refused = [](const std::string& dtype, const std::string& tensor, float value, Compute compute) {
     const RandomCheckpoint checkpoint(odd_deepseek(), dtype, 5);

@@ -44,8 +44,8 @@ int failure(const char* function, const char* path) {
     const char* name;
     int number;
     bool is_signal;
-  } kinds[] = {{"ENOSPC", ENOSPC, false}, {"EIO", EIO, false},     {"EROFS", EROFS, false},
-               {"KILL", SIGKILL, true},   {"TERM", SIGTERM, true}, {"INT", SIGINT, true},
+  } kinds[] = {{"ENOSPC", ENOSPC, false},   {"EIO", EIO, false},     {"EROFS", EROFS, false},
+               {"KILL", SIGKILL, true},     {"TERM", SIGTERM, true}, {"INT", SIGINT, true},
                {"PARENT_INT", SIGINT, true}};
   for (const auto& kind : kinds) {
     if (std::strcmp(f.what, kind.name) != 0) continue;

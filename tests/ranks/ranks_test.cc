@@ -58,6 +58,7 @@ Words mpirun(const Words& words) {
                "OMPI_MCA_plm_rsh_agent=false",
                "OMPI_MCA_oob_tcp_if_include=lo",
                "OMPI_MCA_odls_base_sigkill_timeout=0",
+               "MPIEXEC_TIMEOUT=120",
                "ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0",  // MPI's own leaks; LD_PRELOAD below
                COMMITTEE_MPIRUN};
   all.insert(all.end(), words.begin(), words.end());
@@ -89,9 +90,9 @@ class Ranks : public testing::Test {
 
   // Two ranks with a fault of tests/faults at a rename.
   static Outcome run_with_fault(const std::string& fault, const Words& arguments) {
-    Words words = on(2, {std::string("LD_PRELOAD=") + COMMITTEE_FAULTS, "COMMITTEE_FAULT=rename:" + fault,
-                         paths::kBinary},
-                     "/usr/bin/env");
+    Words words = on(
+        2, {std::string("LD_PRELOAD=") + COMMITTEE_FAULTS, "COMMITTEE_FAULT=rename:" + fault, paths::kBinary},
+        "/usr/bin/env");
     words.insert(words.end(), arguments.begin(), arguments.end());
     return run_program(mpirun(words));
   }
