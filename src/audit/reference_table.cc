@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <span>
+#include <unordered_map>
 
 #include "audit/python_numbers.h"
 #include "audit/reference.h"
@@ -16,11 +18,11 @@ constexpr double kLargestInteger = 9e15;
 [[noreturn]] void refuse(const Spreadsheet& table, const Spreadsheet::Row& row, int column,
                          const char* rule) {
   throw Error("{}:{}: column \"{}\" {}: \"{}\"", table.name, row.line, table.header[column], rule,
-              row.cells[column]);
+              table.cell(row, column));
 }
 
 double number(const Spreadsheet& table, const Spreadsheet::Row& row, int column) {
-  const auto& cell = row.cells[column];
+  const std::string_view cell = table.cell(row, column);
   const auto value = table.from_csv ? python::parse_pandas_float(cell) : python::parse_float(cell);
   if (!value || std::isnan(*value)) refuse(table, row, column, "must hold a number");
   return *value;
@@ -35,7 +37,7 @@ int64_t integer(const Spreadsheet& table, const Spreadsheet::Row& row, int colum
 
 // A Python-like list or tuple, comma-joined numbers, a single number, or nothing.
 std::vector<double> numbers(const Spreadsheet& table, const Spreadsheet::Row& row, int column) {
-  std::string_view text = row.cells[column];
+  std::string_view text = table.cell(row, column);
   auto strip = [&](const char* unwanted) {
     const auto begin = text.find_first_not_of(unwanted);
     text = begin == std::string_view::npos ? std::string_view()
@@ -66,7 +68,7 @@ ReferenceTable read_listed(const Spreadsheet& table) {
   ReferenceTable result;
   for (const auto& row : table.rows) {
     ReferenceTable::Row listed{
-        integer(table, row, layer), row.cells[domain], {}, numbers(table, row, values)};
+        integer(table, row, layer), std::string(table.cell(row, domain)), {}, numbers(table, row, values)};
     for (const double id : numbers(table, row, ids)) {
       if (!(std::abs(id) < kLargestInteger)) refuse(table, row, ids, "must hold expert ids");
       listed.ids.push_back(static_cast<int64_t>(id));
@@ -92,21 +94,48 @@ double aggregate(std::vector<double>& values, AggWeight how) {
   return values.size() % 2 == 1 ? values[half] : (values[half] + values[half - 1]) / 2;
 }
 
-// A row of the long layout; `domain` points to its cell.
+// A row of the long layout; `domain` is its place in the order of names.
 struct Entry {
   int64_t layer = 0, expert = 0;
-  const std::string* domain = nullptr;
+  int domain = 0;
   double weight = 0, rank = 0;
 
-  bool same_group(const Entry& other) const { return layer == other.layer && *domain == *other.domain; }
+  bool same_group(const Entry& other) const { return layer == other.layer && domain == other.domain; }
 };
+
+// Numbers the names of a column by their order: the names, and every row's number.
+struct Names {
+  std::vector<std::string_view> names;
+  std::vector<int> of_row;
+};
+Names names_of(const Spreadsheet& table, int column) {
+  Names result;
+  std::unordered_map<std::string_view, int> met;
+  for (const auto& row : table.rows) {
+    const std::string_view name = table.cell(row, column);
+    // Most rows repeat the name above them.
+    if (!result.of_row.empty() && result.names[result.of_row.back()] == name) {
+      result.of_row.push_back(result.of_row.back());
+      continue;
+    }
+    const auto [place, added] = met.emplace(name, static_cast<int>(result.names.size()));
+    if (added) result.names.push_back(name);
+    result.of_row.push_back(place->second);
+  }
+  std::vector<int> order(result.names.size()), place(order.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](int a, int b) { return result.names[a] < result.names[b]; });
+  for (size_t i = 0; i < order.size(); ++i) place[order[i]] = static_cast<int>(i);
+  for (int& name : result.of_row) name = place[name];
+  std::sort(result.names.begin(), result.names.end());
+  return result;
+}
 
 // By layer, domain and expert, rows of one expert in their order.
 void sort_entries(std::vector<Entry>& entries) {
   const auto before = [](const Entry& a, const Entry& b) {
     if (a.layer != b.layer) return a.layer < b.layer;
-    if (const int order = a.domain->compare(*b.domain); order != 0) return order < 0;
-    return a.expert < b.expert;
+    return a.domain != b.domain ? a.domain < b.domain : a.expert < b.expert;
   };
   if (!std::is_sorted(entries.begin(), entries.end(), before)) {
     std::stable_sort(entries.begin(), entries.end(), before);
@@ -137,13 +166,15 @@ ReferenceTable read_long(const Spreadsheet& table, const ReferenceOptions& optio
   const int layer = table.column("layer"), domain = table.column("domain"),
             expert = table.column("expert_idx"), weight = table.column("expert_weight"),
             rank = table.column("topk_rank");
+  const Names domains = names_of(table, domain);
   std::vector<Entry> entries;
   entries.reserve(table.rows.size());
   int64_t last_rank = -1;
-  for (const auto& row : table.rows) {
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    const auto& row = table.rows[i];
     entries.push_back({.layer = integer(table, row, layer),
                        .expert = integer(table, row, expert),
-                       .domain = &row.cells[domain],
+                       .domain = domains.of_row[i],
                        .weight = number(table, row, weight)});
     if (rank < 0) continue;
     const int64_t place = integer(table, row, rank);
@@ -160,7 +191,7 @@ ReferenceTable read_long(const Spreadsheet& table, const ReferenceOptions& optio
     groups.push_back(
         aggregate_group(std::span(entries).subspan(begin, end - begin), options.agg_weight, rank >= 0));
     largest = std::max(largest, groups.back().size());
-    result.rows.push_back({entries[begin].layer, *entries[begin].domain, {}, {}});
+    result.rows.push_back({entries[begin].layer, std::string(domains.names[entries[begin].domain]), {}, {}});
   }
   const int64_t k = options.k ? *options.k : rank >= 0 ? last_rank + 1 : static_cast<int64_t>(largest);
   // Lists are padded to k: a bound against tables that ask for gigabytes of padding.
@@ -181,7 +212,7 @@ ReferenceTable read_long(const Spreadsheet& table, const ReferenceOptions& optio
 }  // namespace
 
 ReferenceTable read_reference_table(const std::filesystem::path& path, const ReferenceOptions& options) {
-  Spreadsheet table = read_spreadsheet(path);
+  const Spreadsheet table = read_spreadsheet(path);
   auto has = [&](std::initializer_list<const char*> titles) {
     return std::all_of(titles.begin(), titles.end(),
                        [&](const char* title) { return table.column(title) >= 0; });

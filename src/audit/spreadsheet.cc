@@ -115,6 +115,21 @@ std::string value_of(const pugi::xml_node& cell, const std::vector<std::string>&
   throw Error("{}:{}: has {} cells, the header {}", table.name, line, cells, table.header.size());
 }
 
+// The cells of a sheet's row, those before and between them empty.
+std::vector<std::string> cells_of(const pugi::xml_node& row, const std::vector<std::string>& shared,
+                                  const Spreadsheet& table, int64_t line) {
+  std::vector<std::string> cells;
+  for (const auto& cell : row.children("c")) {
+    const std::string reference = cell.attribute("r").value();
+    const auto column = static_cast<size_t>(
+        reference.empty() ? static_cast<int>(cells.size()) : std::max(0, column_of(reference, table.name)));
+    if (!table.header.empty() && column >= table.header.size()) too_wide(table, line, column + 1);
+    if (cells.size() <= column) cells.resize(column + 1);
+    cells[column] = value_of(cell, shared, table.name);
+  }
+  return cells;
+}
+
 Spreadsheet read_xlsx(const std::filesystem::path& path) {
   Workbook book(path);
   std::vector<std::string> shared;
@@ -126,35 +141,30 @@ Spreadsheet read_xlsx(const std::filesystem::path& path) {
   int64_t line = 0;
   for (const auto& row : sheet.child("worksheet").child("sheetData").children("row")) {
     line = row.attribute("r").as_llong(line + 1);
-    Spreadsheet::Row cells{.line = line};
-    for (const auto& cell : row.children("c")) {
-      const std::string reference = cell.attribute("r").value();
-      const auto column =
-          static_cast<size_t>(reference.empty() ? static_cast<int>(cells.cells.size())
-                                                : std::max(0, column_of(reference, book.name())));
-      if (!table.header.empty() && column >= table.header.size()) too_wide(table, line, column + 1);
-      if (cells.cells.size() <= column) cells.cells.resize(column + 1);
-      cells.cells[column] = value_of(cell, shared, book.name());
-    }
-    const bool blank =
-        std::all_of(cells.cells.begin(), cells.cells.end(), [](const auto& c) { return c.empty(); });
-    if (blank) continue;
+    auto cells = cells_of(row, shared, table, line);
+    if (std::all_of(cells.begin(), cells.end(), [](const auto& c) { return c.empty(); })) continue;
     if (table.header.empty()) {
-      table.header = std::move(cells.cells);
-    } else {
-      table.rows.push_back(std::move(cells));
+      table.header = std::move(cells);
+      continue;
     }
+    table.rows.push_back({line, table.cells.size(), cells.size()});
+    for (std::string& cell : cells) table.cells.push_back(table.texts.emplace_back(std::move(cell)));
   }
   return table;
 }
 
 Spreadsheet read_csv(const std::filesystem::path& path) {
-  const MappedFile file(path);
   Spreadsheet table{.name = path.string(), .from_csv = true};
-  CsvReader reader(file.text(), table.name);
+  table.file = MappedFile(path);
+  CsvReader reader(table.file.text(), table.name);
   if (auto header = reader.next()) table.header = std::move(header->cells);
-  while (auto record = reader.next()) table.rows.push_back({record->line, std::move(record->cells)});
-  return table;
+  for (;;) {
+    const size_t begin = table.cells.size();
+    const auto line = reader.next(table.cells, table.texts);
+    if (!line) return table;
+    table.rows.push_back({*line, begin, table.cells.size() - begin});
+    if (table.rows.back().size > table.header.size()) too_wide(table, *line, table.rows.back().size);
+  }
 }
 
 }  // namespace
@@ -172,16 +182,6 @@ Spreadsheet read_spreadsheet(const std::filesystem::path& path) {
   }
   Spreadsheet table = extension == ".csv" ? read_csv(path) : read_xlsx(path);
   if (table.header.empty()) throw Error("{}: is empty, a header was expected", table.name);
-  // A wide header over short rows would be filled up without end.
-  const uint64_t filled = table.rows.size() * table.header.size() * sizeof(std::string);
-  if (filled > std::max<uint64_t>(kAlwaysAllowed, std::filesystem::file_size(path) * kMostUnpacked)) {
-    throw Error("{}: {} rows under a header of {} cells are far more than the file holds", table.name,
-                table.rows.size(), table.header.size());
-  }
-  for (auto& row : table.rows) {
-    if (row.cells.size() > table.header.size()) too_wide(table, row.line, row.cells.size());
-    row.cells.resize(table.header.size());
-  }
   return table;
 }
 

@@ -14,50 +14,63 @@ CsvReader::CsvReader(std::string_view text, std::string name) : text_(text), nam
   if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
 }
 
-std::string CsvReader::cell() {
-  std::string value;
-  if (at_ < text_.size() && text_[at_] == '"') {
-    const int64_t opened = line_;
-    for (++at_;; ++at_) {
-      if (at_ >= text_.size()) throw Error("{}:{}: a quoted cell is never closed", name_, opened);
-      if (text_[at_] == '"') {
-        if (at_ + 1 >= text_.size() || text_[at_ + 1] != '"') break;
-        ++at_;
-      }
-      if (text_[at_] == '\n') ++line_;
-      value += text_[at_];
+std::string_view CsvReader::quoted_cell(std::deque<std::string>& unquoted) {
+  const int64_t opened = line_;
+  const size_t begin = ++at_;
+  bool doubled = false;
+  for (;; ++at_) {
+    if (at_ >= text_.size()) throw Error("{}:{}: a quoted cell is never closed", name_, opened);
+    if (text_[at_] == '"') {
+      if (at_ + 1 >= text_.size() || text_[at_ + 1] != '"') break;
+      ++at_;
+      doubled = true;
     }
-    ++at_;
-    const std::string_view rest = text_.substr(at_);
-    if (!rest.empty() && rest != "\r" && rest[0] != ',' && rest[0] != '\n' && !rest.starts_with("\r\n")) {
-      throw Error("{}:{}: text follows the closing quote of a cell", name_, line_);
-    }
-  } else {
-    size_t end = at_;  // cells are short: find_first_of() takes longer
-    while (end < text_.size() && text_[end] != ',' && text_[end] != '\n') ++end;
-    value = text_.substr(at_, end - at_);
-    at_ = end;
-    if (value.ends_with('\r') && (at_ == text_.size() || text_[at_] == '\n')) value.pop_back();
+    if (text_[at_] == '\n') ++line_;
   }
+  const std::string_view inside = text_.substr(begin, at_ - begin);
+  ++at_;
+  const std::string_view rest = text_.substr(at_);
+  if (!rest.empty() && rest != "\r" && rest[0] != ',' && rest[0] != '\n' && !rest.starts_with("\r\n")) {
+    throw Error("{}:{}: text follows the closing quote of a cell", name_, line_);
+  }
+  if (!doubled) return inside;
+  std::string& text = unquoted.emplace_back();
+  for (size_t i = 0; i < inside.size(); ++i) {
+    text += inside[i];
+    if (inside[i] == '"') ++i;
+  }
+  return text;
+}
+
+std::string_view CsvReader::cell(std::deque<std::string>& unquoted) {
+  if (at_ < text_.size() && text_[at_] == '"') return quoted_cell(unquoted);
+  size_t end = at_;  // cells are short: find_first_of() takes longer
+  while (end < text_.size() && text_[end] != ',' && text_[end] != '\n') ++end;
+  std::string_view value = text_.substr(at_, end - at_);
+  at_ = end;
+  if (value.ends_with('\r') && (at_ == text_.size() || text_[at_] == '\n')) value.remove_suffix(1);
   return value;
 }
 
-std::optional<CsvRecord> CsvReader::next() {
+void CsvReader::check_utf8(size_t begin, int64_t line) const {
+  const std::string_view record = text_.substr(begin, at_ - begin);
+  const auto at = find_invalid_utf8(record);
+  if (!at) return;
+  const auto end = record.begin() + static_cast<std::ptrdiff_t>(*at);
+  throw Error("{}:{}: invalid UTF-8", name_, line + std::count(record.begin(), end, '\n'));
+}
+
+std::optional<int64_t> CsvReader::next(std::vector<std::string_view>& cells,
+                                       std::deque<std::string>& unquoted) {
   while (at_ < text_.size() && (text_[at_] == '\n' || text_.substr(at_).starts_with("\r\n"))) {
     at_ += text_[at_] == '\n' ? 1 : 2;
     ++line_;
   }
   if (at_ >= text_.size()) return std::nullopt;
-  CsvRecord record{line_, {}};
-  record.cells.reserve(width_);
+  const int64_t line = line_;
+  const size_t begin = at_;
   for (;;) {
-    const int64_t begins = line_;
-    record.cells.push_back(cell());
-    const std::string& value = record.cells.back();
-    if (const auto at = find_invalid_utf8(value)) {
-      const auto end = value.begin() + static_cast<std::ptrdiff_t>(*at);
-      throw Error("{}:{}: invalid UTF-8", name_, begins + std::count(value.begin(), end, '\n'));
-    }
+    cells.push_back(cell(unquoted));
     if (at_ < text_.size() && text_[at_] == '\r') ++at_;
     if (at_ >= text_.size()) break;
     if (text_[at_++] == '\n') {
@@ -65,8 +78,16 @@ std::optional<CsvRecord> CsvReader::next() {
       break;
     }
   }
-  width_ = record.cells.size();
-  return record;
+  check_utf8(begin, line);
+  return line;
+}
+
+std::optional<CsvRecord> CsvReader::next() {
+  std::vector<std::string_view> cells;
+  std::deque<std::string> unquoted;
+  const auto line = next(cells, unquoted);
+  if (!line) return std::nullopt;
+  return CsvRecord{*line, {cells.begin(), cells.end()}};
 }
 
 CsvWriter::CsvWriter(const std::vector<std::string_view>& header) : columns_(header.size()) {

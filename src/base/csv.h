@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -25,16 +26,21 @@ class CsvReader {
 
   // The next record, nothing at the end.
   std::optional<CsvRecord> next();
+
+  // The same without a string for every cell: appends the record's cells, which point into the text, or,
+  // where a cell has doubled quotes, into a string that is added to `unquoted`. Gives the record's line.
+  std::optional<int64_t> next(std::vector<std::string_view>& cells, std::deque<std::string>& unquoted);
   const std::string& name() const { return name_; }
 
  private:
-  std::string cell();
+  std::string_view cell(std::deque<std::string>& unquoted);
+  std::string_view quoted_cell(std::deque<std::string>& unquoted);
+  void check_utf8(size_t begin, int64_t line) const;
 
   std::string_view text_;
   std::string name_;
   size_t at_ = 0;
   int64_t line_ = 1;
-  size_t width_ = 0;  // cells of the last record
 };
 
 // Writes rows: cells quoted by RFC 4180 where they must be, numbers in the shortest form that reads back to

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <new>
 
 #include "base/error.h"
@@ -56,6 +57,27 @@ int run_job(const Job& job) {
   }
 }
 
+struct Command {
+  const char* name;
+  void (*add)(CLI::App& app, Job& job);
+};
+constexpr Command kCommands[] = {
+    {"run", add_run},         {"capture", add_capture},  {"import", add_import}, {"audit", add_audit},
+    {"sweep", add_sweep},     {"mask", add_mask},        {"roles", add_roles},   {"balance", add_balance},
+    {"compare", add_compare}, {"export", add_export},    {"report", add_report}, {"merge", add_merge},
+    {"inspect", add_inspect}, {"tokenize", add_tokenize}};
+
+// The command that is asked for, all where none is: building every command's flags takes longer than a small
+// audit.
+void add_commands(CLI::App& app, Job& job) {
+  const auto asked = std::find_if(std::begin(kCommands), std::end(kCommands), [](const Command& command) {
+    return !words.empty() && words.front() == command.name;
+  });
+  for (const Command& command : kCommands) {
+    if (asked == std::end(kCommands) || asked == &command) command.add(app, job);
+  }
+}
+
 }  // namespace
 
 const std::string& command_line_text() { return command_line; }
@@ -84,11 +106,7 @@ int run_command_line(int argc, const char* const* argv) {
   app.set_version_flag("--version", std::string("committee-audit ") + kVersion);
   app.require_subcommand(1);
   Job job;
-  for (const auto add :
-       {add_run, add_capture, add_import, add_audit, add_sweep, add_mask, add_roles, add_balance, add_compare,
-        add_export, add_report, add_merge, add_inspect, add_tokenize}) {
-    add(app, job);
-  }
+  add_commands(app, job);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {

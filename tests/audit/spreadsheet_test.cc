@@ -54,7 +54,8 @@ TEST(Spreadsheet, ReadsCellsOfEveryKind) {
   EXPECT_THAT(table.header, ElementsAre("domain", "idx"));
   ASSERT_EQ(table.rows.size(), 1u);
   EXPECT_EQ(table.rows[0].line, 3);
-  EXPECT_THAT(table.rows[0].cells, ElementsAre("", "1.5"));
+  EXPECT_EQ(table.cell(table.rows[0], 0), "");
+  EXPECT_EQ(table.cell(table.rows[0], 1), "1.5");
 }
 
 TEST(Spreadsheet, RefusesWhatIsNotThere) {
@@ -68,14 +69,16 @@ TEST(Spreadsheet, RefusesWhatIsNotThere) {
       HasSubstr("beyond the last column"));
 }
 
-TEST(Spreadsheet, RefusesRowsThatTheHeaderWouldBlowUp) {
+TEST(Spreadsheet, ShortRowsUnderAWideHeaderTakeNoMoreThanTheyHold) {
   const fs::path path = fs::path(testing::TempDir()) / "committee_wide.csv";
   std::string text(20'000, ',');
   text += "\n";
   for (int row = 0; row < 20'000; ++row) text += "1\n";
   std::ofstream(path) << text;
-  EXPECT_THAT(refusal(path),
-              HasSubstr("20000 rows under a header of 20001 cells are far more than the file holds"));
+  const auto table = read_spreadsheet(path);
+  ASSERT_EQ(table.rows.size(), 20'000u);
+  EXPECT_EQ(table.cells.size(), 20'000u);
+  EXPECT_EQ(table.cell(table.rows[7], 19'999), "");
 }
 
 // 20 MB of blanks pack into a few KB.
