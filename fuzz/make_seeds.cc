@@ -10,9 +10,9 @@
 #include "audit/audit.h"
 #include "base/csv.h"
 #include "report/audit_files.h"
+#include "small_trace.h"
 #include "trace/import.h"
 #include "trace/reader.h"
-#include "trace/writer.h"
 
 namespace committee::fuzz {
 namespace {
@@ -141,30 +141,13 @@ void add_trace(const fs::path& fixtures, const fs::path& scratch, Corpus& corpus
   options.bootstrap = options.permutations = options.expert_shuffles = 0;
   corpus.add("audit", report::audit_json(audit::audit(trace, options)));
 
-  trace::Manifest manifest;
-  manifest.tool_version = "fuzz";
-  manifest.model = {.name = "fuzz",
-                    .model_type = "fuzz",
-                    .fingerprint = "0",
-                    .moe_layers = {0, 1},
-                    .experts = 4,
-                    .top_k = 2};
-  manifest.recording.positions = "last";
   const auto small = scratch / "small";
   const auto text = [&](const char* name) { return read(small / name); };
-  const auto writer =
-      trace::TraceWriter::create(small, manifest, {1, 1, 1}, trace::Existing::kOverwrite, {.samples = 2});
-  for (int32_t sample = 0; sample < 3; ++sample) {
-    writer->begin_chunk({.sample = {sample}, .position = {0}, .token = {1}, .content = {1}});
-    const std::vector<float> probs = {0.4f, 0.3f, 0.2f, 0.1f, 0.1f, 0.2f, 0.3f, 0.4f},
-                             weights = {0.4f, 0.3f, 0.4f, 0.3f};
-    const std::vector<uint16_t> ids = {0, 1, 3, 2};
-    writer->record_rows({.first_row = 0, .rows = 1, .probs = probs, .topk_id = ids, .topk_weight = weights});
-    writer->end_chunk();
-    const trace::SampleInfo info{
-        .id = std::to_string(sample), .domain = "d", .tokens = 3, .columns = {{"part", "x"}}};
-    writer->add_samples(sample, std::span(&info, 1));
-    if (sample == 2) continue;
+  const auto writer = trace::TraceWriter::create(small, small_manifest(), small_rows(),
+                                                 trace::Existing::kOverwrite, small_shards());
+  for (int32_t sample = 0; sample < kSmallSamples; ++sample) {
+    record_small(*writer, sample);
+    if (sample + 1 == kSmallSamples) continue;
     // What a kill leaves, up to here.
     corpus.add("resume", text("trace.json") + kMark + kMark + text("records-00001.safetensors") + kMark +
                              kMark + text("records-00001.json"));

@@ -2,12 +2,12 @@
 
 #include "base/json.h"
 #include "sandbox.h"
+#include "small_trace.h"
 #include "targets.h"
 #include "trace/folder.h"
 #include "trace/journal.h"
 #include "trace/merge.h"
 #include "trace/reader.h"
-#include "trace/writer.h"
 
 namespace committee::fuzz {
 namespace {
@@ -64,29 +64,10 @@ void trace(std::string_view input) {
 // A run goes on in a folder that somebody else prepared: whatever lies there, it keeps to its own files.
 void resume(std::string_view input) {
   const auto folder = put_trace(input);
-  trace::Manifest manifest;
-  manifest.tool_version = "fuzz";
-  manifest.model = {.name = "fuzz",
-                    .model_type = "fuzz",
-                    .fingerprint = "0",
-                    .moe_layers = {0, 1},
-                    .experts = 4,
-                    .top_k = 2};
-  manifest.recording.positions = "last";
   answer([&] {
-    const auto writer = trace::TraceWriter::resume(folder, manifest, {1, 1, 1}, {.samples = 2});
-    for (int64_t sample = 0; sample < 3; ++sample) {
-      if (writer->is_done(sample)) continue;
-      writer->begin_chunk(
-          {.sample = {static_cast<int32_t>(sample)}, .position = {0}, .token = {1}, .content = {1}});
-      const std::array<float, 8> probs = {0.4f, 0.3f, 0.2f, 0.1f, 0.1f, 0.2f, 0.3f, 0.4f};
-      const std::array<uint16_t, 4> ids = {0, 1, 3, 2};
-      const std::array<float, 4> weights = {0.4f, 0.3f, 0.4f, 0.3f};
-      writer->record_rows(
-          {.first_row = 0, .rows = 1, .probs = probs, .topk_id = ids, .topk_weight = weights});
-      writer->end_chunk();
-      const trace::SampleInfo info{.id = std::to_string(sample), .domain = "d"};
-      writer->add_samples(sample, std::span(&info, 1));
+    const auto writer = trace::TraceWriter::resume(folder, small_manifest(), small_rows(), small_shards());
+    for (int32_t sample = 0; sample < kSmallSamples; ++sample) {
+      if (!writer->is_done(sample)) record_small(*writer, sample);
     }
     writer->finish();
   });

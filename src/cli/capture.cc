@@ -52,6 +52,10 @@ CaptureSummary capture(const CaptureFlags& flags, const fs::path& trace, bool re
   return summary;
 }
 
+CaptureSummary capture(const CaptureFlags& flags, const fs::path& trace, bool resume, bool overwrite) {
+  return capture(flags, trace, resume, overwrite, *parallel::serial());
+}
+
 void add_capture_flags(CLI::App& app, CaptureFlags& flags) {
   app.add_option("MODEL", flags.model, "Checkpoint folder, or a hub id in the local Hugging Face cache")
       ->required();

@@ -40,6 +40,9 @@ struct CaptureSummary {
 // been checked.
 CaptureSummary capture(const CaptureFlags& flags, const std::filesystem::path& trace, bool resume,
                        bool overwrite, parallel::Communicator& ranks);
+// The same by this process alone.
+CaptureSummary capture(const CaptureFlags& flags, const std::filesystem::path& trace, bool resume,
+                       bool overwrite);
 
 void add_capture_flags(CLI::App& app, CaptureFlags& flags);
 void add_verify_flag(CLI::App& app, CaptureFlags& flags);

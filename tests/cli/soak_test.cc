@@ -11,7 +11,6 @@
 
 #include "cli/capture.h"
 #include "cli/tool.h"
-#include "parallel/communicator.h"
 
 namespace committee::cli {
 namespace {
@@ -47,7 +46,7 @@ TEST(Soak, CapturesInOneProcessLeaveNothing) {
   int64_t warm = 0;
   for (int round = 0; round < rounds(); ++round) {
     flags.recording.positions = round % 2 == 0 ? "all" : "generated";
-    capture(flags, scratch / "trace", false, true, *parallel::serial());
+    capture(flags, scratch / "trace", false, true);
     const std::string manifest = read_text(scratch / "trace" / "trace.json");
     if (round == 0) first = manifest;
     if (round % 2 == 0) {
