@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <numeric>
 
 #include "audit/assemble.h"
@@ -29,31 +30,56 @@ double retention_of(const std::vector<int>& committee, const std::vector<int>& r
   return static_cast<double>(kept) / static_cast<double>(reference.size());
 }
 
-// What one layer's contributions give at every budget, the reference budget first.
+// What one layer's contributions give at every budget.
 struct AtBudgets {
   std::vector<LayerFigures> figures;
   std::vector<double> retention;
 };
 
+// One trace's contributions and silhouettes.
+struct Source {
+  Source(const trace::Trace& trace, const AuditOptions& options) : reader(trace, options.positions) {}
+  SampleReader reader;
+  std::vector<LayerObservation> observations = {};
+};
+
+void check_same_samples(const SampleReader& reader, const SampleReader& first) {
+  bool same = reader.size() == first.size() && reader.layers() == first.layers() &&
+              reader.experts() == first.experts();
+  for (int64_t s = 0; same && s < first.size(); ++s) {
+    const auto& own = reader.trace().samples()[reader.id(s)];
+    const auto& other = first.trace().samples()[first.id(s)];
+    same = own.id == other.id && own.domain == other.domain;
+  }
+  if (!same)
+    throw Error("{}: holds other samples, layers or experts than {}", reader.trace().folder().string(),
+                first.trace().folder().string());
+}
+
 class Sweep {
  public:
-  Sweep(const trace::Trace& trace, const AuditOptions& options, const std::vector<int>& budgets)
-      : rules_(rules_for(trace, options)),
-        pool_(std::max(1, options.threads)),
-        reader_(trace, options.positions),
-        grouping_(group_samples(reader_, options)),
-        observations_(observe(reader_, grouping_, options.eci, pool_)) {
+  Sweep(const trace::Trace& trace, const AuditOptions& options, const std::vector<int>& budgets,
+        const std::vector<Rerun>& reruns)
+      : rules_(rules_for(trace, options)), pool_(std::max(1, options.threads)) {
     result_ = {options, trace.manifest().model, rules_.k, {}};
-    for (const int k : budgets) {
-      if (k < 1 || k > rules_.experts) {
-        throw Error("{}: --k {} is outside 1..{} experts", trace.folder().string(), k, rules_.experts);
+    sources_.push_back(std::make_unique<Source>(trace, options));
+    grouping_ = group_samples(sources_[0]->reader, options);
+    for (const int k : budgets) add_budget(k, SweepMode::kRerank, 0);
+    for (const Rerun& rerun : reruns) {
+      // The reference itself needs no second reading.
+      const bool itself = rerun.trace == &trace;
+      if (!itself) {
+        sources_.push_back(std::make_unique<Source>(*rerun.trace, options));
+        check_same_samples(sources_.back()->reader, sources_[0]->reader);
       }
-      result_.budgets.push_back({.k = k, .layers = {}, .retention = {}});
+      add_budget(rerun.k, SweepMode::kRerun, itself ? 0 : sources_.size() - 1);
     }
+    for (const auto& source : sources_)
+      source->observations = observe(source->reader, grouping_, options.eci, pool_);
   }
 
   SweepResult run() {
-    for (int l = 0; l < reader_.layers(); ++l) add_layer(l);
+    for (int l = 0; l < layers(); ++l) add_layer(l);
     for (SweepBudget& budget : result_.budgets) add_mean_retention(budget);
     const AuditOptions& options = result_.options;
     if (options.bootstrap > 0) {
@@ -72,20 +98,33 @@ class Sweep {
   }
 
  private:
-  AtBudgets at_budgets(std::span<const double> contributions, const std::vector<int>& specific) const {
-    const auto reference = layer_figures(contributions, rules_, specific).committee.members;
+  int layers() const { return sources_[0]->reader.layers(); }
+
+  void add_budget(int k, SweepMode mode, size_t source) {
+    if (k < 1 || k > rules_.experts) {
+      throw Error("{}: --k {} is outside 1..{} experts", sources_[0]->reader.trace().folder().string(), k,
+                  rules_.experts);
+    }
+    result_.budgets.push_back({.k = k, .mode = mode, .layers = {}, .retention = {}});
+    source_of_.push_back(source);
+  }
+
+  // contributions [sources][T, E] of layer l, observed or of a replicate.
+  AtBudgets at_budgets(const std::vector<std::vector<double>>& contributions, int l) const {
+    const auto reference = layer_figures(contributions[0], rules_, specific(0, l)).committee.members;
     AtBudgets at;
-    for (const SweepBudget& budget : result_.budgets) {
+    for (size_t b = 0; b < result_.budgets.size(); ++b) {
       Rules rules = rules_;
-      rules.k = budget.k;
-      at.figures.push_back(layer_figures(contributions, rules, specific));
+      rules.k = result_.budgets[b].k;
+      const size_t source = source_of_[b];
+      at.figures.push_back(layer_figures(contributions[source], rules, specific(source, l)));
       at.retention.push_back(retention_of(at.figures.back().committee.members, reference));
     }
     return at;
   }
 
-  std::vector<int> specific(int layer) const {
-    const auto& silhouette = observations_[layer].silhouette;
+  std::vector<int> specific(size_t source, int layer) const {
+    const auto& silhouette = sources_[source]->observations[layer].silhouette;
     std::vector<int> domains;
     for (int t = 0; t < static_cast<int>(silhouette.size()); ++t) {
       const auto& least = result_.options.min_specificity;
@@ -95,7 +134,9 @@ class Sweep {
   }
 
   void add_layer(int l) {
-    const AtBudgets at = at_budgets(observations_[l].contributions, specific(l));
+    std::vector<std::vector<double>> contributions;
+    for (const auto& source : sources_) contributions.push_back(source->observations[l].contributions);
+    const AtBudgets at = at_budgets(contributions, l);
     for (size_t b = 0; b < result_.budgets.size(); ++b) {
       SweepLayer layer{.layer = result_.model.moe_layers[l],
                        .committee = at.figures[b].committee.members,
@@ -126,30 +167,42 @@ class Sweep {
     const AuditOptions& options = result_.options;
     const SortedGrouping sorted = sort_samples(grouping_);
     Draws draws(ResamplePlan(sorted.grouping, scheme, replicates, options.seed), options.memory / 8, pool_);
-    const VectorKind geometry = geometry_kind(reader_), kind = kind_of(options.eci);
-    const Wanted wanted{.routing = geometry == VectorKind::kRouting,
-                        .executed = kind == VectorKind::kExecuted,
-                        .slots = kind == VectorKind::kSlots || geometry == VectorKind::kSlots};
     std::vector<std::vector<std::vector<float>>> retention(result_.budgets.size());  // [budgets][L][R]
-    for (int l = 0; l < reader_.layers(); ++l) {
-      const LayerVectors vectors = load_vectors(reader_, wanted, {l, 1}, pool_);
-      const LayerPack pack(vectors, l, reader_, options.eci, sorted.order);
-      const ReplicateTable table = replicate(pack, draws, sorted.grouping, {rules_, specific(l), 0}, pool_);
-      annotate_layer(l, table, annotate, retention);
+    for (int l = 0; l < layers(); ++l) {
+      std::vector<ReplicateTable> tables;
+      for (size_t source = 0; source < sources_.size(); ++source)
+        tables.push_back(replicates_of(source, l, draws, sorted));
+      annotate_layer(l, tables, annotate, retention);
     }
     for (size_t b = 0; b < result_.budgets.size(); ++b) {
       annotate(result_.budgets[b].retention, means_over_layers(retention[b]), Tail::kBoth);
     }
   }
 
-  void annotate_layer(int l, const ReplicateTable& table, const Annotate& annotate,
+  ReplicateTable replicates_of(size_t source, int l, Draws& draws, const SortedGrouping& sorted) {
+    const SampleReader& reader = sources_[source]->reader;
+    const Eci eci = result_.options.eci;
+    const VectorKind geometry = geometry_kind(reader), kind = kind_of(eci);
+    const Wanted wanted{.routing = geometry == VectorKind::kRouting,
+                        .executed = kind == VectorKind::kExecuted,
+                        .slots = kind == VectorKind::kSlots || geometry == VectorKind::kSlots};
+    const LayerVectors vectors = load_vectors(reader, wanted, {l, 1}, pool_);
+    const LayerPack pack(vectors, l, reader, eci, sorted.order);
+    return replicate(pack, draws, sorted.grouping, {rules_, specific(source, l), 0}, pool_);
+  }
+
+  void annotate_layer(int l, const std::vector<ReplicateTable>& tables, const Annotate& annotate,
                       std::vector<std::vector<std::vector<float>>>& retention) {
-    const int64_t count = table.replicates;
+    const int64_t count = tables[0].replicates;
     std::vector<AtBudgets> at(count);
     pool_.for_each(count, [&](int64_t r, int) {
-      std::vector<double> contributions(table.contributions.size() / count);
-      for (size_t i = 0; i < contributions.size(); ++i) contributions[i] = table.contributions[i * count + r];
-      at[r] = at_budgets(contributions, specific(l));
+      std::vector<std::vector<double>> contributions;
+      for (const ReplicateTable& table : tables) {
+        contributions.emplace_back(table.contributions.size() / count);
+        for (size_t i = 0; i < contributions.back().size(); ++i)
+          contributions.back()[i] = table.contributions[i * count + r];
+      }
+      at[r] = at_budgets(contributions, l);
     });
     for (size_t b = 0; b < result_.budgets.size(); ++b) {
       SweepLayer& layer = result_.budgets[b].layers[l];
@@ -191,16 +244,24 @@ class Sweep {
 
   Rules rules_;
   ThreadPool pool_;
-  SampleReader reader_;
   Grouping grouping_;
-  std::vector<LayerObservation> observations_;
+  std::vector<std::unique_ptr<Source>> sources_;  // the trace, then those of the reruns
+  std::vector<size_t> source_of_;                 // by budget
   SweepResult result_;
 };
 
 }  // namespace
 
-SweepResult sweep(const trace::Trace& trace, const AuditOptions& options, const std::vector<int>& budgets) {
-  return Sweep(trace, options, budgets).run();
+const char* name_of(SweepMode mode) { return mode == SweepMode::kRerank ? "rerank" : "rerun"; }
+
+int SweepBudget::layers_with_committee() const {
+  return static_cast<int>(std::count_if(layers.begin(), layers.end(),
+                                        [](const SweepLayer& layer) { return !layer.committee.empty(); }));
+}
+
+SweepResult sweep(const trace::Trace& trace, const AuditOptions& options, const std::vector<int>& budgets,
+                  const std::vector<Rerun>& reruns) {
+  return Sweep(trace, options, budgets, reruns).run();
 }
 
 }  // namespace committee::audit

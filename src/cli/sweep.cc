@@ -1,87 +1,98 @@
-#include "audit/sweep.h"
+#include "cli/sweep.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <string>
-#include <vector>
 
+#include "audit/sweep.h"
 #include "base/atomic_file.h"
+#include "base/error.h"
 #include "base/version.h"
 #include "cli/audit.h"
 #include "cli/commands.h"
-#include "report/sweep_csv.h"
+#include "report/sweep_files.h"
 
 namespace committee::cli {
 namespace {
 
-struct Flags {
-  std::filesystem::path trace, out;
-  std::vector<int> budgets = {4, 6, 8, 12, 16};
-  AuditFlags audit;
-  bool overwrite = false;
-};
-
-std::vector<std::string> sentences(const audit::SweepResult& result) {
-  std::vector<std::string> text;
-  for (const auto& budget : result.budgets) {
-    int with_committee = 0;
-    for (const auto& layer : budget.layers) with_committee += !layer.committee.empty();
-    std::string line = fmt::format("With k = {}, re-ranked, {} of {} layers have a committee", budget.k,
-                                   with_committee, budget.layers.size());
-    if (budget.retention.value) {
-      line += fmt::format("; {:.1f}% of the committee at k = {} is in it", 100 * *budget.retention.value,
-                          result.reference_k);
-    }
-    if (budget.retention.floor) line += fmt::format(" (by chance {:.1f}%)", 100 * *budget.retention.floor);
-    text.push_back(line + ".");
-  }
-  return text;
-}
-
-OrderedJson sweep_json(const audit::SweepResult& result) {
-  return {{"format", "committee-audit sweep"},
-          {"version", kVersion},
-          {"command", command_line_text()},
-          {"model", {{"name", result.model.name}, {"fingerprint", result.model.fingerprint}}},
-          {"own_budget", result.reference_k},
-          {"sentences", sentences(result)}};
-}
-
-void run_sweep(const Flags& flags) {
-  const auto trace = trace::Trace::open(flags.trace);
-  prepare_audit_folder(flags.out, flags.overwrite);
-  const auto result = audit::sweep(trace, audit_options(flags.audit, trace), flags.budgets);
-  const std::string csv = report::sweep_csv(result);
-  write_file(flags.out / "sweep.csv", csv);
-  write_file(flags.out / "sweep.json", sweep_json(result).dump(1) + "\n");
-  if (flags.audit.terminal.json) {
-    print_json({{"own_budget", result.reference_k}, {"sweep", json_rows(csv)}});
+void sweep_trace(const SweepFlags& flags) {
+  const auto& output = flags.input.output;
+  if (flags.mode == "rerun")
+    throw Error("--mode rerun needs a MODEL and --data; {} is taken as a trace", flags.input.input());
+  const auto trace = trace::Trace::open(flags.input.input());
+  const auto& model = trace.manifest().model;
+  const auto budgets = flags.budgets.empty()
+                           ? default_budgets(model.experts, flags.statistics.k.value_or(model.top_k))
+                           : flags.budgets;
+  const auto options = audit_options(flags.input.audit_flags(flags.statistics), trace);
+  prepare_audit_folder(output.out, output.overwrite);
+  const auto result = audit::sweep(trace, options, budgets);
+  const report::SweepFindings findings{result};
+  const std::string csv = report::sweep_csv(result), by_budget = report::budgets_csv(findings);
+  const auto sentences = report::sweep_sentences(findings);
+  write_file(output.out / "sweep.csv", csv);
+  write_file(output.out / "budgets.csv", by_budget);
+  OrderedJson json = {{"format", "committee-audit sweep"},
+                      {"version", kVersion},
+                      {"command", command_line_text()},
+                      {"model", {{"name", result.model.name}, {"fingerprint", result.model.fingerprint}}},
+                      {"own_budget", result.reference_k},
+                      {"budgets", json_rows(by_budget)},
+                      {"sentences", sentences}};
+  write_file(output.out / "sweep.json", json.dump(1) + "\n");
+  if (flags.input.capture.terminal.json) {
+    json["sweep"] = json_rows(csv);
+    print_json(json);
   } else {
-    fmt::print("{}", report::sweep_summary(result));
+    fmt::print("{}", report::sweep_table(findings, flags.input.capture.terminal.style()));
+  }
+}
+
+void run_sweep(const SweepFlags& flags) {
+  flags.input.check();
+  check_budgets(flags.budgets);
+  if (flags.input.is_model()) {
+    sweep_model(flags);
+  } else {
+    sweep_trace(flags);
   }
 }
 
 }  // namespace
 
+std::vector<int> default_budgets(int experts, int own) {
+  std::vector<int> budgets = {4, 6, 8, 12, 16, own};
+  std::sort(budgets.begin(), budgets.end());
+  budgets.erase(std::unique(budgets.begin(), budgets.end()), budgets.end());
+  std::erase_if(budgets, [&](int k) { return k > experts; });
+  return budgets;
+}
+
+void check_budgets(const std::vector<int>& budgets) {
+  for (auto k = budgets.begin(); k != budgets.end(); ++k) {
+    if (std::find(budgets.begin(), k, *k) != k) throw Error("--k: {} is there twice", *k);
+  }
+}
+
 void add_sweep(CLI::App& app, Job& job) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<SweepFlags>();
   CLI::App* command =
-      app.add_subcommand("sweep", "Committees at other routing budgets, by what a trace recorded");
-  command->add_option("TRACE", flags->trace, "Trace folder")->required();
-  command->add_option("-o,--out", flags->out, "Folder to write")->required()->type_name("FOLDER");
-  command->add_flag("--overwrite", flags->overwrite, "Replace the sweep that is there");
-  command->add_option("--k", flags->budgets, "Budgets (4,6,8,12,16)")
+      app.add_subcommand("sweep", "Committees at other routing budgets, re-ranked or with the model run");
+  flags->input.add(*command,
+                   {"--max-new-tokens", "--record", "--until-stable", "--round", "--top-k", "--always"});
+  command->get_option("--positions")
+      ->description("Tokens that are looked at: last, all, content or generated (last; all a trace has)");
+  command->add_option("--k", flags->budgets, "Budgets (4,6,8,12,16 and the model's own)")
       ->delimiter(',')
       ->type_name("LIST")
       ->check(CLI::Range(1, 65535));
-  add_rule_flags(*command, flags->audit.statistics);
-  add_bootstrap_flag(*command, flags->audit.statistics.bootstrap);
-  add_permutations_flag(*command, flags->audit.statistics.permutations);
-  add_audited_rows_flags(*command, flags->audit);
-  add_machine_flags(*command, flags->audit.machine);
-  add_seed_flag(*command, flags->audit.seed);
-  add_terminal_flags(*command, flags->audit.terminal);
-  add_json_flag(*command, flags->audit.terminal);
+  command
+      ->add_option("--mode", flags->mode,
+                   "rerank what was recorded, or rerun the model as well (rerank; rerun with a MODEL)")
+      ->check(one_of({"rerank", "rerun"}));
+  add_rule_flags(*command, flags->statistics);
+  add_bootstrap_flag(*command, flags->statistics.bootstrap);
+  add_permutations_flag(*command, flags->statistics.permutations);
   command->callback([flags, &job] { job = [flags] { run_sweep(*flags); }; });
 }
 

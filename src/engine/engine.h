@@ -100,7 +100,7 @@ class Engine {
   Work prefill(std::span<const Sequence> sequences, std::span<const Variant> variants,
                const OnProgress& on_progress);
 
-  // Whether the longest prompt fits into memory with so many variants in one pass.
+  // Whether the longest prompt fits into memory with so many variants in one pass, with a sixteenth to spare.
   bool fits(std::span<const Sequence> sequences, std::span<const Variant> variants) const;
   // The same for one stage of a pass of one variant, whose sink gets the records of the stage's own layers.
   Work prefill_stage(std::span<const Sequence> sequences, const Variant& variant, const Stage& stage,

@@ -402,5 +402,42 @@ TEST(Sweep, ReranksAndRetains) {
   EXPECT_THROW(sweep(trace, options, {9}), Error);
 }
 
+TEST(Sweep, RerunsAreSetAgainstTheReference) {
+  const auto trace = made_trace({30, 30, 30}, 0.6, 27).write("sweep_own");
+  const auto same = made_trace({30, 30, 30}, 0.6, 27).write("sweep_same");
+  auto three = made_trace({30, 30, 30}, 0.6, 99);  // other routing, three experts executed
+  three.top_k = 3;
+  const auto other = three.write("sweep_other");
+  AuditOptions options = quick();
+  options.bootstrap = options.permutations = 30;
+  const SweepResult result = sweep(trace, options, {2, 3}, {{2, &trace}, {3, &same}, {3, &other}});
+  ASSERT_EQ(result.budgets.size(), 5u);
+  EXPECT_EQ(result.budgets[1].mode, SweepMode::kRerank);
+  EXPECT_EQ(result.budgets[2].mode, SweepMode::kRerun);
+  EXPECT_EQ(result.budgets[2].retention.value, 1);
+  // A rerun that routes alike is the re-ranking, replicate by replicate.
+  for (size_t l = 0; l < 2; ++l) {
+    const SweepLayer &ranked = result.budgets[1].layers[l], &rerun = result.budgets[3].layers[l];
+    EXPECT_EQ(ranked.committee, rerun.committee);
+    EXPECT_EQ(ranked.retention.value, rerun.retention.value);
+    EXPECT_EQ(ranked.retention.bootstrap->low, rerun.retention.bootstrap->low);
+    EXPECT_EQ(ranked.coverage_topk.permuted->mean, rerun.coverage_topk.permuted->mean);
+  }
+  AuditOptions at = quick();
+  const AuditResult own = audit(trace, at);
+  at.k = 3;
+  const AuditResult direct = audit(other, at);
+  for (size_t l = 0; l < 2; ++l) {
+    const auto &committee = own.layers[l].committee, &found = direct.layers[l].committee;
+    EXPECT_EQ(result.budgets[4].layers[l].committee, found);
+    double kept = 0;
+    for (const int id : committee) kept += std::find(found.begin(), found.end(), id) != found.end();
+    EXPECT_DOUBLE_EQ(*result.budgets[4].layers[l].retention.value,
+                     kept / static_cast<double>(committee.size()));
+  }
+  const auto fewer = made_trace({30, 30, 29}, 0.6, 27).write("sweep_fewer");
+  EXPECT_THROW(sweep(trace, options, {2}, {{2, &fewer}}), Error);
+}
+
 }  // namespace
 }  // namespace committee::audit

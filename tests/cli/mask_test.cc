@@ -107,6 +107,62 @@ TEST_F(Mask, ThreadsAndResumingChangeNoByte) {
   EXPECT_THAT(other.err, HasSubstr("--overwrite"));
 }
 
+TEST_F(Mask, GroupsThatFitIntoMemoryChangeNoByte) {
+  const std::vector<std::string> flags = {"--experts", "0:1,3;1:2", "--controls", "6"};
+  ASSERT_EQ(mask("one", flags).exit_code, 0);
+  const auto outcome = run_in_least_memory([&](const std::string& memory) {
+    auto limited = flags;
+    limited.insert(limited.end(), {"--memory", memory, "--overwrite"});
+    return mask("two", limited);
+  });
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(read_json(scratch_ / "one/mask.json")["work"]["passes"], 1);
+  EXPECT_GT(read_json(scratch_ / "two/mask.json")["work"]["passes"], 1);
+  for (const char* file : {"masking.csv", "outcomes.csv"})
+    EXPECT_EQ(read_text(scratch_ / "one" / file), read_text(scratch_ / "two" / file)) << file;
+}
+
+// A journal that was cut off more than once keeps whole lines only.
+TEST_F(Mask, AJournalCutOffTwiceIsStillGoneOnWith) {
+  const std::vector<std::string> flags = {"--experts", "1:2", "--controls", "2"};
+  ASSERT_EQ(mask("one", flags).exit_code, 0);
+  Json json = read_json(scratch_ / "one/mask.json");
+  json["complete"] = false;
+  fs::create_directories(scratch_ / "two");
+  scratch_.file("two/mask.json", json.dump());
+  // What is whole is taken as it is, wrong as it is: the first question in all six variants.
+  std::string journal;
+  for (int v = 0; v < 6; ++v) journal += std::to_string(v) + " 0 0 3 -7.5 0.25\n";
+  scratch_.file("two/outcomes.partial", journal + "1 2 1 2");
+  auto resumed = flags;
+  resumed.push_back("--resume");
+  ASSERT_EQ(mask("two", resumed).exit_code, 0);
+  const auto rows = rows_of(scratch_ / "two/outcomes.csv"), expected = rows_of(scratch_ / "one/outcomes.csv");
+  ASSERT_EQ(rows.size(), expected.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (i % 6 == 0) {
+      EXPECT_EQ(rows[i].at("answer_logprob"), "-7.5");
+    } else {
+      EXPECT_EQ(rows[i], expected[i]);
+    }
+  }
+  scratch_.file("two/mask.json", json.dump());
+  scratch_.file("two/outcomes.partial", journal + "99 2 1 2 0 0\n");
+  const auto refused = mask("two", resumed);
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("does not fit the experiment"));
+}
+
+TEST_F(Mask, JsonIsWhatTheFolderHolds) {
+  const auto outcome = mask("out", {"--experts", "1:2", "--controls", "3", "--matched", "2", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out);
+  EXPECT_EQ(json["masking"].size(), 1u + 1 + 2 + 3);
+  EXPECT_EQ(json["masking"][1]["kind"], "given");
+  EXPECT_TRUE(json["complete"]);
+  EXPECT_EQ(json["sentences"], read_json(scratch_ / "out/mask.json")["sentences"]);
+}
+
 TEST_F(Mask, AlwaysOnSaysWhetherTheSetIsFree) {
   const auto outcome = mask("out", {"--experts", "1:2", "--controls", "2", "--always-on"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;

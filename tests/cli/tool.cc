@@ -27,6 +27,18 @@ std::string read_text(const fs::path& path) {
 
 fs::path prompts() { return fs::path(paths::kFixtures) / "dataset/prompts/prompts.jsonl"; }
 
+Outcome run_in_least_memory(const std::function<Outcome(const std::string& memory)>& run) {
+  Outcome outcome = run("1M");
+  const size_t at = outcome.err.find(" needs ");
+  EXPECT_NE(at, std::string::npos) << outcome.err;
+  if (at == std::string::npos) return outcome;
+  for (int megabytes = std::stoi(outcome.err.substr(at + 7)), tries = 0; tries < 40; ++tries, ++megabytes) {
+    outcome = run(std::to_string(megabytes) + "M");
+    if (outcome.exit_code == 0) break;
+  }
+  return outcome;
+}
+
 fs::path questions(const Scratch& scratch) {
   std::istringstream lines(read_text(prompts()));
   std::string text;

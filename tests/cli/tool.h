@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -39,6 +40,10 @@ class Scratch {
 };
 
 std::string read_text(const std::filesystem::path& path);
+
+// Runs a command with the least --memory that it can do with, which it is asked for first; `run` gets the
+// value of the flag.
+Outcome run_in_least_memory(const std::function<Outcome(const std::string& memory)>& run);
 
 // Rows of a CSV file as name → cell.
 std::vector<std::map<std::string, std::string>> rows_of(const std::filesystem::path& file);
