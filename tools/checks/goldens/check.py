@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Holds `committee-audit capture` against the goldens: Hugging Face transformers' float32 outputs.
 
-    check.py BINARY GOLDENS/models MMLU/dev [--only NAME...] [--bf16]
+    check.py BINARY GOLDENS/models MMLU/dev [--only NAME...] [--bf16] [--engine build/src/engine/golden_check]
 
-Each golden is read three ways (token ids, rendered text, template with shots) and in each of its variants. Needs numpy and
-safetensors. The exit code is 0 when everything agrees.
+Each golden is read three ways (token ids, rendered text, template with shots) and in each of its variants: experts masked, dropped,
+fewer or more executed. Held are probabilities, weights, executed sets, and of the next-token logits what a trace has: the letters'
+log-probabilities and the arg-max. `--engine` (the target golden_check) holds all logits of all variants, in one branched pass, as
+well. Needs numpy and safetensors. The exit code is 0 when everything agrees.
 """
 import argparse
 import json
@@ -74,32 +76,37 @@ class Check:
         reference = json.load(open(folder / "reference.json"))
         want = load_file(folder / "reference.safetensors")
         base = ["--compute", "bf16" if self.args.bf16 else "f32", "--positions", "all"]
+        as_prompts = ["--template", "mmlu", "--shots", str(reference["shots"]), "--shots-from", self.args.dev]
         print(folder.name)
         for data, template in (("tokens", "plain"), ("rendered", "plain"), ("prompts", "mmlu")):
-            flags = [*base, "--template", template]
-            if template == "mmlu":
-                flags += ["--shots", str(reference["shots"]), "--shots-from", self.args.dev]
-            got, samples = capture(self.args.binary, folder, folder / f"{data}.jsonl", scratch, *flags)
+            flags = as_prompts if template == "mmlu" else ["--template", template]
+            got, samples = capture(self.args.binary, folder, folder / f"{data}.jsonl", scratch, *base, *flags)
             self.records(got, want, "base", f"base, {data}")
             if data == "prompts":
-                self.scores(samples, want)
+                self.scores(samples, want, "base", reference)
         for name, variant in reference["variants"].items():
             if name != "base":
-                got, _ = capture(self.args.binary, folder, folder / "tokens.jsonl", scratch, *base, *variant_flags(variant))
+                got, samples = capture(self.args.binary, folder, folder / "prompts.jsonl", scratch, *base, *as_prompts,
+                                       *variant_flags(variant))
                 self.records(got, want, name, name)
+                self.scores(samples, want, name, reference)
         self.generated(folder, reference, want, scratch)
 
-    def scores(self, samples, want):
-        worst = 0
-        for i, sample in enumerate(samples):
-            if sample.get("answer_logprobs"):
-                logits = want["base.logits"][i]
-                worst = max(worst, np.abs(np.array(sample["answer_logprobs"]) - want["base.answer_logprobs"][i]).max())
-                if not self.args.bf16:
-                    self.require(sample["argmax_token"] == int(logits.argmax()), f"arg-max of sample {i}")
-        print(f"  {'letters':<28} log-probabilities {worst:.1e}")
+    def scores(self, samples, want, name, reference):
+        letters = [tokens[0] for tokens in reference["letter_tokens"]]
+        worst = scored = 0
+        for sample, logits in zip(samples, want[f"{name}.logits"].astype(np.float64)):
+            if not sample.get("answer_logprobs"):
+                continue
+            scored += 1
+            logprobs = logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
+            worst = max(worst, np.abs(np.array(sample["answer_logprobs"]) - logprobs[letters]).max())
+            if not self.args.bf16:
+                self.require(sample["argmax_token"] == int(logits.argmax()), f"{name}: arg-max of {sample['id']}")
+        print(f"  {name + ', letters':<28} log-probabilities {worst:.1e}")
+        self.require(scored > 0, f"{name}: no sample is scored")
         if not self.args.bf16:
-            self.require(worst < 1e-3, "letters' log-probabilities")
+            self.require(worst < 1e-3, f"{name}: letters' log-probabilities")
 
     def generated(self, folder, reference, want, scratch):
         flags = ["--compute", "bf16" if self.args.bf16 else "f32", "--positions", "generated", "--max-new-tokens",
@@ -127,12 +134,16 @@ def main():
     parser.add_argument("dev")
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--engine", help="golden_check")
     args = parser.parse_args()
     check = Check(args)
     with tempfile.TemporaryDirectory() as scratch:
         for folder in sorted(args.models.iterdir()):
             if not args.only or folder.name in args.only:
                 check.golden(folder, pathlib.Path(scratch) / "trace")
+    if args.engine:
+        engine = subprocess.run([args.engine, str(args.models), *(["--bf16"] if args.bf16 else [])])
+        check.require(engine.returncode == 0, "logits")
     sys.exit(1 if check.failed else 0)
 
 
