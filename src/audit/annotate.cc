@@ -77,12 +77,6 @@ double jaccard(const std::vector<int>& a, const std::vector<int>& b) {
 // The figures of a summary and what each takes of a replicate's spread over layers.
 constexpr std::pair<Figure Summary::*, double Spread::*> kParts[] = {
     {&Summary::max, &Spread::max}, {&Summary::min, &Spread::min}, {&Summary::mean, &Spread::mean}};
-constexpr std::pair<Summary AuditResult::*, Scalar> kSummaries[] = {
-    {&AuditResult::jaccard, kJaccardMean},        {&AuditResult::gini_full, kGiniFull},
-    {&AuditResult::gini_topk, kGiniTopk},         {&AuditResult::size, kSize},
-    {&AuditResult::core_size, kCoreSize},         {&AuditResult::coverage_full, kCoverageFull},
-    {&AuditResult::coverage_topk, kCoverageTopk}, {&AuditResult::r2, kR2}};
-
 // Spread over layers of a scalar in every replicate.
 std::vector<Spread> spreads(const std::vector<std::vector<Scalars>>& layers, Scalar scalar) {
   std::vector<Spread> result;

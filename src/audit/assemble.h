@@ -1,5 +1,6 @@
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "audit/grouping.h"
@@ -29,5 +30,30 @@ struct Spread {
 };
 Spread spread_of(std::span<const double> values);
 Summary summary_of(const std::vector<LayerResult>& layers, Scalar scalar);
+
+// The summary of each scalar.
+inline constexpr std::pair<Summary AuditResult::*, Scalar> kSummaries[] = {
+    {&AuditResult::size, kSize},
+    {&AuditResult::core_size, kCoreSize},
+    {&AuditResult::avg_rank, kAvgRank},
+    {&AuditResult::rank_variance, kRankVariance},
+    {&AuditResult::coverage_full, kCoverageFull},
+    {&AuditResult::coverage_topk, kCoverageTopk},
+    {&AuditResult::ratio_full, kRatioFull},
+    {&AuditResult::ratio_topk, kRatioTopk},
+    {&AuditResult::excess_topk, kExcessTopk},
+    {&AuditResult::jaccard, kJaccardMean},
+    {&AuditResult::jaccard_min, kJaccardMin},
+    {&AuditResult::jaccard_max, kJaccardMax},
+    {&AuditResult::gini_full, kGiniFull},
+    {&AuditResult::gini_topk, kGiniTopk},
+    {&AuditResult::used_experts, kUsedExperts},
+    {&AuditResult::routing_entropy, kRoutingEntropy},
+    {&AuditResult::load_entropy, kLoadEntropy},
+    {&AuditResult::effective_experts, kEffectiveExperts},
+    {&AuditResult::max_over_mean, kMaxOverMean},
+    {&AuditResult::unused, kUnused},
+    {&AuditResult::r2, kR2},
+    {&AuditResult::r2_nested, kR2Nested}};
 
 }  // namespace committee::audit

@@ -26,14 +26,7 @@ std::vector<int> specific_domains(const LayerObservation& observed, const AuditO
 }
 
 void add_summaries(AuditResult& result) {
-  result.jaccard = summary_of(result.layers, kJaccardMean);
-  result.gini_full = summary_of(result.layers, kGiniFull);
-  result.gini_topk = summary_of(result.layers, kGiniTopk);
-  result.size = summary_of(result.layers, kSize);
-  result.core_size = summary_of(result.layers, kCoreSize);
-  result.coverage_full = summary_of(result.layers, kCoverageFull);
-  result.coverage_topk = summary_of(result.layers, kCoverageTopk);
-  result.r2 = summary_of(result.layers, kR2);
+  for (const auto& [summary, scalar] : kSummaries) result.*summary = summary_of(result.layers, scalar);
   const auto with = std::count_if(result.layers.begin(), result.layers.end(),
                                   [](const LayerResult& layer) { return !layer.committee.empty(); });
   result.layers_with_committee = {.value =

@@ -8,6 +8,7 @@
 namespace committee::audit {
 namespace {
 
+constexpr int64_t kRowsAtOnce = 512;   // packed by one thread
 constexpr int kReplicatesAtOnce = 24;  // of one tile, while it is in the cache
 
 }  // namespace
@@ -122,7 +123,7 @@ std::vector<double> TileMatrix::weighted_sums(std::span<const float> times, int 
 }
 
 LayerPack::LayerPack(const LayerVectors& vectors, int layer, const SampleReader& reader, Eci eci,
-                     std::span<const int32_t> order)
+                     std::span<const int32_t> order, ThreadPool& pool)
     : experts(reader.experts()),
       contributions(reader.size(), experts),
       geometry(reader.size(), experts + 1),
@@ -132,52 +133,64 @@ LayerPack::LayerPack(const LayerVectors& vectors, int layer, const SampleReader&
   const int64_t samples = reader.size();
   const auto source = vectors.of(kind_of(eci), layer, samples, experts);
   const auto directions = vectors.of(geometry_kind(reader), layer, samples, experts);
-  std::vector<double> wide(experts);
-  for (int64_t i = 0; i < samples; ++i) {
-    const int64_t at = order[i] * int64_t{experts};
-    const float scale = eci == Eci::kFrequency ? 1 / static_cast<float>(reader.rows(order[i])) : 1;
-    for (int e = 0; e < experts; ++e) contributions.at(i, e) = source[at + e] * scale;
-    if (has_slots) {
-      const auto counts = vectors.of(VectorKind::kSlots, layer, samples, experts);
-      for (int e = 0; e < experts; ++e) slots.at(i, e) = counts[at + e];
+  pool.for_ranges(samples, kRowsAtOnce, [&](int64_t begin, int64_t end, int) {
+    std::vector<double> wide(experts);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = order[i] * int64_t{experts};
+      const float scale = eci == Eci::kFrequency ? 1 / static_cast<float>(reader.rows(order[i])) : 1;
+      for (int e = 0; e < experts; ++e) contributions.at(i, e) = source[at + e] * scale;
+      if (has_slots) {
+        const auto counts = vectors.of(VectorKind::kSlots, layer, samples, experts);
+        for (int e = 0; e < experts; ++e) slots.at(i, e) = counts[at + e];
+      }
+      if (has_entropy) {
+        std::copy_n(&directions[at], experts, wide.begin());
+        slots.at(i, experts) = static_cast<float>(kernels::entropy(wide));
+      }
     }
-    if (has_entropy) {
-      std::copy_n(&directions[at], experts, wide.begin());
-      slots.at(i, experts) = static_cast<float>(kernels::entropy(wide));
-    }
-  }
-  pack_geometry(directions, order);
+  });
+  pack_geometry(directions, order, pool);
 }
 
-void LayerPack::pack_geometry(std::span<const float> vectors, std::span<const int32_t> order) {
+void LayerPack::pack_geometry(std::span<const float> vectors, std::span<const int32_t> order,
+                              ThreadPool& pool) {
   const auto samples = static_cast<int64_t>(order.size());
   auto vector_of = [&](int64_t i) { return &vectors[order[i] * int64_t{experts}]; };
   std::vector<double> norms(samples);
+  // Parts of the mean, added in their order so that threads change nothing.
+  std::vector<std::vector<double>> parts((samples + kRowsAtOnce - 1) / kRowsAtOnce);
+  pool.for_ranges(samples, kRowsAtOnce, [&](int64_t begin, int64_t end, int) {
+    std::vector<double>& part = parts[begin / kRowsAtOnce];
+    part.resize(experts);
+    for (int64_t i = begin; i < end; ++i) {
+      const float* vector = vector_of(i);
+      double square = 0;
+      for (int e = 0; e < experts; ++e) square += static_cast<double>(vector[e]) * vector[e];
+      norms[i] = std::sqrt(square);
+      for (int e = 0; e < experts && square > 0; ++e) part[e] += vector[e] / norms[i];
+    }
+  });
+  has_geometry = std::all_of(norms.begin(), norms.end(), [](double norm) { return norm > 0; });
+  if (!has_geometry) return;
   center.assign(experts, 0.0);
-  for (int64_t i = 0; i < samples; ++i) {
-    const float* vector = vector_of(i);
-    double square = 0;
-    for (int e = 0; e < experts; ++e) square += static_cast<double>(vector[e]) * vector[e];
-    norms[i] = std::sqrt(square);
-    has_geometry = has_geometry && square > 0;
-    if (!has_geometry) return;
-    for (int e = 0; e < experts; ++e) center[e] += vector[e] / norms[i];
-  }
+  for (const auto& part : parts) kernels::add_scaled(part, 1, center.data());
   for (double& m : center) m /= static_cast<double>(samples);
   centered.resize(vectors.size());
   offset.resize(samples);
-  for (int64_t i = 0; i < samples; ++i) {
-    const float* vector = vector_of(i);
-    double square = 0, along = 0;
-    for (int e = 0; e < experts; ++e) {
-      const double x = vector[e] / norms[i] - center[e];
-      square += x * x;
-      along += x * center[e];
-      centered[i * experts + e] = geometry.at(i, e) = static_cast<float>(x);
+  pool.for_ranges(samples, kRowsAtOnce, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* vector = vector_of(i);
+      double square = 0, along = 0;
+      for (int e = 0; e < experts; ++e) {
+        const double x = vector[e] / norms[i] - center[e];
+        square += x * x;
+        along += x * center[e];
+        centered[i * experts + e] = geometry.at(i, e) = static_cast<float>(x);
+      }
+      geometry.at(i, experts) = static_cast<float>(square);
+      offset[i] = static_cast<float>(square + along);
     }
-    geometry.at(i, experts) = static_cast<float>(square);
-    offset[i] = static_cast<float>(square + along);
-  }
+  });
 }
 
 }  // namespace committee::audit

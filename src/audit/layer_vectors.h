@@ -60,10 +60,10 @@ struct LayerPack {
   bool has_slots, has_entropy;
 
   LayerPack(const LayerVectors& vectors, int layer, const SampleReader& reader, Eci eci,
-            std::span<const int32_t> order);
+            std::span<const int32_t> order, ThreadPool& pool);
 
  private:
-  void pack_geometry(std::span<const float> vectors, std::span<const int32_t> order);
+  void pack_geometry(std::span<const float> vectors, std::span<const int32_t> order, ThreadPool& pool);
 };
 
 }  // namespace committee::audit

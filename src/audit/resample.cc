@@ -69,7 +69,7 @@ class Resampler {
     LayerResult& layer = result_.layers[index];
     const ReplicateRequest request{rules_, layer.specific_domains, options_.silhouette_replicates};
     if (bootstrap_ || permutation_) {
-      const LayerPack pack(vectors, index, reader_, options_.eci, sorted_.order);
+      const LayerPack pack(vectors, index, reader_, options_.eci, sorted_.order, pool_);
       if (bootstrap_) {
         ReplicateTable table = replicate(pack, *bootstrap_, sorted_.grouping, request, pool_);
         annotate_bootstrap(layer, table, pool_);
@@ -80,13 +80,23 @@ class Resampler {
         annotate_permuted(layer, table, pool_);
         permuted_scalars_.push_back(std::move(table.scalars));
       }
-      if (nested_) annotate_nested(layer, replicate(pack, *nested_, sorted_.grouping, request, pool_));
+      if (nested_) {
+        const auto table = replicate(pack, *nested_, sorted_.grouping, request, pool_);
+        annotate_nested(layer, table);
+        keep_nested(table, permuted_scalars_.back());
+      }
       if (nested_bootstrap_) {
-        annotate_nested_bootstrap(layer,
-                                  replicate(pack, *nested_bootstrap_, sorted_.grouping, request, pool_));
+        const auto table = replicate(pack, *nested_bootstrap_, sorted_.grouping, request, pool_);
+        annotate_nested_bootstrap(layer, table);
+        keep_nested(table, bootstrap_scalars_.back());
       }
     }
     if (options_.expert_shuffles > 0) shuffle(vectors, index);
+  }
+
+  // The one figure that the nested schemes give beside those of the others; as many replicates each.
+  static void keep_nested(const ReplicateTable& table, std::vector<Scalars>& scalars) {
+    for (size_t r = 0; r < scalars.size(); ++r) scalars[r][kR2Nested] = table.scalars[r][kR2Nested];
   }
 
   void shuffle(const LayerVectors& vectors, int index) {

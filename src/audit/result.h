@@ -132,7 +132,10 @@ struct AuditResult {
   std::vector<std::string> nested;  // names of the finer level's groups; empty: none
   std::vector<LayerResult> layers;  // ascending
 
+  // Of every figure of a layer.
   Summary jaccard, gini_full, gini_topk, size, core_size, coverage_full, coverage_topk, r2;
+  Summary avg_rank, rank_variance, excess_topk, ratio_full, ratio_topk, jaccard_min, jaccard_max,
+      used_experts, routing_entropy, load_entropy, effective_experts, max_over_mean, unused, r2_nested;
   std::optional<Figure> layers_with_committee;  // share of layers with a committee; value and permuted
   std::vector<Warning> warnings;
   VerdictText verdict;

@@ -136,6 +136,15 @@ std::vector<int32_t> SampleReader::tokens(int64_t sample) const {
   return tokens;
 }
 
+int64_t SampleReader::template_rows(int64_t sample) const {
+  int64_t row = entries_[sample].begin;
+  for (; row < entries_[sample].end; ++row) {
+    const Place at = place(row);
+    if (trace_.labels(at.shard).content[at.row] != 0) break;
+  }
+  return content_only_ ? 0 : row - entries_[sample].begin;
+}
+
 trace::RowBlock SampleReader::last_row(int64_t sample, trace::Trace::Scratch& scratch) const {
   const Place at = place(entries_[sample].last);
   return trace_.read(at.shard, at.row, 1, scratch);

@@ -50,6 +50,9 @@ class SampleReader {
   // Tokens of a sample's audited rows, in order.
   std::vector<int32_t> tokens(int64_t sample) const;
 
+  // How many of its audited rows come before the first of the sample's own words.
+  int64_t template_rows(int64_t sample) const;
+
   bool has_executed() const;  // the trace names the executed experts
 
   // The vectors of one sample for a range of layers. Slots are top_k · shares a row where the source has

@@ -14,7 +14,7 @@ constexpr int64_t kRows = 96;  // samples a block: their products stay in the ca
 class LaneBlock {
  public:
   LaneBlock(const LayerPack& pack, const ResamplePlan& plan, const Grouping& grouping, const Drawn& drawn,
-            std::span<const double> geometry)
+            std::span<const double> geometry, ThreadPool& pool)
       : pack_(pack),
         grouping_(grouping),
         domains_(grouping.domains.size()),
@@ -27,7 +27,8 @@ class LaneBlock {
         copies_(samples_ * kLanes) {
     for (const Domain& domain : grouping.domains) counts_.push_back(static_cast<float>(domain.samples));
     set_sums(geometry);
-    set_labels(plan, drawn);
+    pool.for_ranges(samples_, 2048,
+                    [&](int64_t begin, int64_t end, int) { set_labels(plan, drawn, begin, end); });
   }
 
   // Σ over samples of copies · silhouette, by lane and domain [kLanes, T].
@@ -58,8 +59,9 @@ class LaneBlock {
     }
   }
 
-  void set_labels(const ResamplePlan& plan, const Drawn& drawn) {
-    for (int64_t i = 0; i < samples_; ++i) {
+  // Of the samples [begin, end).
+  void set_labels(const ResamplePlan& plan, const Drawn& drawn, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
       for (size_t lane = 0; lane < lanes_; ++lane) {
         labels_[i * kLanes + lane] = grouping_.domain_of[i];
         copies_[i * kLanes + lane] = plan.is_bootstrap() ? drawn.times[lane * samples_ + i] : 1;
@@ -67,9 +69,12 @@ class LaneBlock {
     }
     if (plan.is_bootstrap()) return;
     for (size_t lane = 0; lane < lanes_; ++lane) {
+      const auto list = drawn.lists.begin() + static_cast<int64_t>(lane) * samples_;
       for (size_t t = 0; t < domains_; ++t) {
-        for (int64_t at = plan.starts()[t]; at < plan.starts()[t + 1]; ++at) {
-          labels_[drawn.lists[lane * samples_ + at] * kLanes + lane] = static_cast<int32_t>(t);
+        const auto last = list + plan.starts()[t + 1];
+        for (auto at = std::lower_bound(list + plan.starts()[t], last, begin); at != last && *at < end;
+             ++at) {
+          labels_[*at * kLanes + lane] = static_cast<int32_t>(t);
         }
       }
     }
@@ -124,7 +129,7 @@ std::vector<double> replicate_silhouettes(const LayerPack& pack, const ResampleP
   for (int first = 0; first < count; first += static_cast<int>(kLanes)) {
     const size_t lanes = std::min<size_t>(kLanes, count - first);
     const LaneBlock block(pack, plan, grouping, drawn.part(first, static_cast<int>(lanes), plan.samples()),
-                          geometry.subspan(first * size, lanes * size));
+                          geometry.subspan(first * size, lanes * size), pool);
     const auto totals = block.run(pool);
     for (size_t i = 0; i < lanes * domains; ++i) {
       means[first * domains + i] = totals[i] / static_cast<double>(grouping.domains[i % domains].samples);

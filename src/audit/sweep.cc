@@ -187,7 +187,7 @@ class Sweep {
                         .executed = kind == VectorKind::kExecuted,
                         .slots = kind == VectorKind::kSlots || geometry == VectorKind::kSlots};
     const LayerVectors vectors = load_vectors(reader, wanted, {l, 1}, pool_);
-    const LayerPack pack(vectors, l, reader, eci, sorted.order);
+    const LayerPack pack(vectors, l, reader, eci, sorted.order, pool_);
     return replicate(pack, draws, sorted.grouping, {rules_, specific(source, l), 0}, pool_);
   }
 

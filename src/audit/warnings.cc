@@ -69,21 +69,41 @@ void same_last_routing(const WarningInput& in, Warnings& out) {
        {{"layers", layers}}});
 }
 
-// The groups within which prompts may share a prefix: few-shot examples are a subject's own, so the finer
-// level where there is one.
+// The groups within which prompts may share a prefix: few-shot examples are a subject's own, so the finest
+// level there is.
 struct PrefixGroups {
   std::vector<std::string> names;
-  const std::vector<int32_t>& of;
-  std::vector<int64_t> samples, rows;
-  const char* level;
+  std::vector<int32_t> of;  // [N]
+  const char* level = "domain";
+  std::vector<int64_t> samples{}, rows{};
 };
+
+// Subjects may be too many to be a level of variance; they share a prefix all the same.
+std::optional<PrefixGroups> subject_groups(const WarningInput& in) {
+  const auto& samples = in.reader.trace().samples();
+  std::map<std::string, int32_t> subjects;
+  PrefixGroups groups{{}, {}, "subject"};
+  for (int64_t i = 0; i < in.reader.size(); ++i) {
+    const std::string& subject = samples[in.reader.id(i)].subject;
+    if (subject.empty()) return std::nullopt;
+    const auto [place, added] = subjects.emplace(subject, static_cast<int32_t>(groups.names.size()));
+    if (added) groups.names.push_back(subject);
+    groups.of.push_back(place->second);
+  }
+  return groups;
+}
+
 PrefixGroups prefix_groups(const WarningInput& in) {
   const Grouping& grouping = in.grouping;
-  const bool fine = !grouping.groups.empty();
-  PrefixGroups groups{{}, fine ? grouping.group_of : grouping.domain_of, {}, {}, fine ? "group" : "domain"};
-  for (const auto& group : grouping.groups) groups.names.push_back(group.name);
-  for (size_t t = 0; !fine && t < grouping.domains.size(); ++t)
-    groups.names.push_back(grouping.domains[t].name);
+  PrefixGroups groups{{}, grouping.domain_of};
+  if (!grouping.groups.empty()) {
+    groups = {{}, grouping.group_of, "group"};
+    for (const auto& group : grouping.groups) groups.names.push_back(group.name);
+  } else if (auto subjects = subject_groups(in)) {
+    groups = *std::move(subjects);
+  } else {
+    for (const auto& domain : grouping.domains) groups.names.push_back(domain.name);
+  }
   groups.samples.resize(groups.names.size());
   groups.rows.resize(groups.names.size());
   for (int64_t i = 0; i < in.reader.size(); ++i) {
@@ -93,7 +113,8 @@ PrefixGroups prefix_groups(const WarningInput& in) {
   return groups;
 }
 
-// Tokens that the samples of each group have in common at their beginning; nothing where tokens are unknown.
+// Tokens that the samples of each group have in common at their beginning (of a sample alone in its group
+// those that any other would begin with, being its template's); nothing where tokens are unknown.
 std::optional<std::vector<size_t>> shared_prefixes(const WarningInput& in, const PrefixGroups& groups) {
   std::vector<std::optional<std::vector<int32_t>>> prefix(groups.names.size());
   for (int64_t i = 0; i < in.reader.size(); ++i) {
@@ -102,6 +123,7 @@ std::optional<std::vector<size_t>> shared_prefixes(const WarningInput& in, const
     auto& shared = prefix[groups.of[i]];
     if (!shared) {
       shared = tokens;
+      if (groups.samples[groups.of[i]] == 1) shared->resize(in.reader.template_rows(i));
       continue;
     }
     shared->erase(std::mismatch(shared->begin(), shared->end(), tokens.begin(), tokens.end()).first,
@@ -119,7 +141,7 @@ void shared_prefix(const WarningInput& in, Warnings& out) {
   Json evidence = Json::array();
   double weighted = 0;
   for (size_t g = 0; g < groups.names.size(); ++g) {
-    if (groups.samples[g] < 2) continue;
+    if (groups.samples[g] == 0) continue;
     const auto samples = static_cast<double>(groups.samples[g]);
     const double mean = static_cast<double>(groups.rows[g]) / samples;
     const double share = std::min(1.0, count((*lengths)[g]) / mean);

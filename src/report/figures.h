@@ -46,12 +46,26 @@ struct NamedSummary {
 inline constexpr std::array kSummaries = {
     NamedSummary{"size", &audit::AuditResult::size},
     NamedSummary{"core_size", &audit::AuditResult::core_size},
+    NamedSummary{"avg_rank", &audit::AuditResult::avg_rank},
+    NamedSummary{"rank_variance", &audit::AuditResult::rank_variance},
     NamedSummary{"coverage_full", &audit::AuditResult::coverage_full},
     NamedSummary{"coverage_topk", &audit::AuditResult::coverage_topk},
+    NamedSummary{"excess_topk", &audit::AuditResult::excess_topk},
+    NamedSummary{"ratio_full", &audit::AuditResult::ratio_full},
+    NamedSummary{"ratio_topk", &audit::AuditResult::ratio_topk},
     NamedSummary{"jaccard", &audit::AuditResult::jaccard},
+    NamedSummary{"jaccard_min", &audit::AuditResult::jaccard_min},
+    NamedSummary{"jaccard_max", &audit::AuditResult::jaccard_max},
     NamedSummary{"gini_full", &audit::AuditResult::gini_full},
     NamedSummary{"gini_topk", &audit::AuditResult::gini_topk},
+    NamedSummary{"used_experts", &audit::AuditResult::used_experts},
+    NamedSummary{"routing_entropy", &audit::AuditResult::routing_entropy},
+    NamedSummary{"load_entropy", &audit::AuditResult::load_entropy},
+    NamedSummary{"effective_experts", &audit::AuditResult::effective_experts},
+    NamedSummary{"max_over_mean", &audit::AuditResult::max_over_mean},
+    NamedSummary{"unused", &audit::AuditResult::unused},
     NamedSummary{"r2", &audit::AuditResult::r2},
+    NamedSummary{"r2_nested", &audit::AuditResult::r2_nested},
 };
 
 struct NamedExtreme {

@@ -245,8 +245,9 @@ void read_domains(const JsonNode& node, AuditResult& result) {
 void read_summaries(const JsonNode& root, AuditResult& result) {
   const JsonNode summaries = root.at("summary");
   for (const auto& [name, summary] : kSummaries) {
-    const JsonNode node = summaries.at(name);
-    for (const auto& [extreme, figure] : kExtremes) result.*summary.*figure = figure_from(node.at(extreme));
+    const auto node = summaries.maybe(name);
+    if (!node) continue;  // an older audit has fewer
+    for (const auto& [extreme, figure] : kExtremes) result.*summary.*figure = figure_from(node->at(extreme));
   }
   if (const auto share = root.maybe("layers_with_committee"))
     result.layers_with_committee = figure_from(*share);

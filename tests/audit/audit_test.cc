@@ -270,6 +270,35 @@ TEST(Warnings, SeeSharedPrefixes) {
   EXPECT_THAT(codes(audit(subjects, content)), ElementsAre());
 }
 
+TEST(Warnings, SeePrefixesOfSubjectsWithOneSampleEach) {
+  // Few-shot prompts of as many subjects as samples: nothing can be compared, but most tokens are the
+  // template's.
+  MadeTrace made = made_trace({3, 3}, 0.5, 31, 6);
+  made.positions = "all";
+  for (size_t s = 0; s < made.samples.size(); ++s) {
+    made.samples[s].subject = "subject " + std::to_string(s);
+    for (int r = 0; r < 4; ++r) made.samples[s].rows[r].content = false;
+  }
+  const AuditResult shots = audit(made.write("one_each"), quick());
+  ASSERT_THAT(codes(shots), ElementsAre("shared-prefix", "few-samples"));
+  EXPECT_EQ(shots.warnings[0].evidence["level"], "subject");
+  EXPECT_EQ(shots.warnings[0].evidence["groups"].size(), 6u);
+  for (MadeSample& sample : made.samples) sample.rows[2].content = sample.rows[1].content = true;
+  EXPECT_THAT(codes(audit(made.write("one_each"), quick())), ElementsAre("few-samples"));
+}
+
+TEST(Warnings, SeeCopiesWhereTokensAreNotKnown) {
+  MadeTrace made = made_trace({40, 40}, 0.5, 32);
+  made.positions = "sample";
+  EXPECT_THAT(codes(audit(made.write("means"), quick())), ElementsAre());
+  for (MadeSample& sample : made.samples) {
+    sample.rows = made.samples[sample.domain == made.samples[0].domain ? 0 : 79].rows;
+  }
+  const AuditResult copies = audit(made.write("copies"), quick());
+  ASSERT_THAT(codes(copies), ::testing::Contains("shared-prefix"));
+  EXPECT_GT(copies.warnings[0].evidence["variance_explained"].get<double>(), 0.9);
+}
+
 TEST(Warnings, SeeEvenCountsAndSamplesLeftOut) {
   MadeTrace made = made_trace({40, 40}, 0, 28);
   for (size_t s = 0; s < made.samples.size(); ++s) {  // pairs of experts take turns

@@ -7,7 +7,9 @@
 #include <fstream>
 #include <map>
 
+#include "audit/reference.h"
 #include "base/error.h"
+#include "paths.h"
 
 namespace committee::audit {
 namespace {
@@ -87,6 +89,27 @@ TEST(Spreadsheet, RefusesAnArchiveThatUnpacksToFarMore) {
   ASSERT_LT(fs::file_size(path), 100'000u);
   EXPECT_THAT(refusal(path),
               HasSubstr("part xl/worksheets/sheet1.xml unpacks to far more than the file's size"));
+}
+
+// Fixtures by tools/checks/audit/make_tables.py.
+TEST(Spreadsheet, WorkbooksOfOpenpyxlReadAsTheirCsv) {
+  const fs::path folder = fs::path(paths::kFixtures) / "audit/tables";
+  for (const std::string name : {"long", "lists"}) {
+    const auto book = read_spreadsheet(folder / (name + ".xlsx")),
+               csv = read_spreadsheet(folder / (name + ".csv"));
+    EXPECT_EQ(book.header, csv.header);
+    ASSERT_EQ(book.rows.size(), csv.rows.size());
+    const auto a = read_reference_table(folder / (name + ".xlsx"), {}),
+               b = read_reference_table(folder / (name + ".csv"), {});
+    ASSERT_EQ(a.rows.size(), 6u);
+    for (size_t i = 0; i < a.rows.size(); ++i) {
+      EXPECT_EQ(a.rows[i].layer, b.rows[i].layer);
+      EXPECT_EQ(a.rows[i].domain, b.rows[i].domain);
+      EXPECT_EQ(a.rows[i].ids, b.rows[i].ids);
+      EXPECT_THAT(a.rows[i].values, testing::Pointwise(testing::DoubleEq(), b.rows[i].values));
+    }
+    EXPECT_EQ(reference_csv(a, 0.8, name), reference_csv(b, 0.8, name));
+  }
 }
 
 }  // namespace

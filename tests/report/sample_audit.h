@@ -251,14 +251,28 @@ class SampleAudit {
       }
       return count == 0 ? audit::Summary{} : audit::Summary{figure(most), figure(least), figure(sum / count)};
     };
-    result.jaccard = summary(&audit::LayerResult::jaccard_mean);
-    result.gini_full = summary(&audit::LayerResult::gini_full);
-    result.gini_topk = summary(&audit::LayerResult::gini_topk);
     result.size = summary(&audit::LayerResult::size);
     result.core_size = summary(&audit::LayerResult::core_size);
+    result.avg_rank = summary(&audit::LayerResult::avg_rank);
+    result.rank_variance = summary(&audit::LayerResult::rank_variance);
     result.coverage_full = summary(&audit::LayerResult::coverage_full);
     result.coverage_topk = summary(&audit::LayerResult::coverage_topk);
+    result.excess_topk = summary(&audit::LayerResult::excess_topk);
+    result.ratio_full = summary(&audit::LayerResult::ratio_full);
+    result.ratio_topk = summary(&audit::LayerResult::ratio_topk);
+    result.jaccard = summary(&audit::LayerResult::jaccard_mean);
+    result.jaccard_min = summary(&audit::LayerResult::jaccard_min);
+    result.jaccard_max = summary(&audit::LayerResult::jaccard_max);
+    result.gini_full = summary(&audit::LayerResult::gini_full);
+    result.gini_topk = summary(&audit::LayerResult::gini_topk);
+    result.used_experts = summary(&audit::LayerResult::used_experts);
+    result.routing_entropy = summary(&audit::LayerResult::routing_entropy);
+    result.load_entropy = summary(&audit::LayerResult::load_entropy);
+    result.effective_experts = summary(&audit::LayerResult::effective_experts);
+    result.max_over_mean = summary(&audit::LayerResult::max_over_mean);
+    result.unused = summary(&audit::LayerResult::unused);
     result.r2 = summary(&audit::LayerResult::r2);
+    result.r2_nested = summary(&audit::LayerResult::r2_nested);
   }
 
   SampleShape shape_;

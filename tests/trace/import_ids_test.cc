@@ -83,6 +83,17 @@ TEST_F(ImportVllm, TokensThatWereNotRecordedAreLeftOut) {
   EXPECT_EQ(whole.trace.samples()[0].domain, "law");
 }
 
+TEST_F(ImportVllm, IdsOfEveryIntegerType) {
+  const std::pair<const char*, std::string> files[] = {
+      {"a", npy_bytes<uint8_t>("|u1", "(1, 1, 2)", {3, 200})},
+      {"b", npy_bytes<uint16_t>("<u2", "(1, 1, 2)", {3, 200})},
+      {"c", npy_bytes<int16_t>("<i2", "(1, 1, 2)", {3, 200})},
+      {"d", npy_bytes<int32_t>("<i4", "(1, 1, 2)", {3, 200})}};
+  for (const auto& [name, bytes] : files) write_text(input_ / (std::string(name) + ".npy"), bytes);
+  import(input_, {.experts = 256});
+  EXPECT_THAT(WholeTraceRows(output_).rows.topk_id, ElementsAre(3, 200, 3, 200, 3, 200, 3, 200));
+}
+
 TEST_F(ImportVllm, ThePoolIsGuessedFromTheLargestId) {
   write_text(input_ / "law.npy", ids("(1, 1, 2)", {1, 59}));
   const auto result = import(input_);
