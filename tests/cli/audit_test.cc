@@ -32,9 +32,8 @@ class Audit : public testing::Test {
 
   fs::path run(const std::vector<std::string>& more) {
     const fs::path out = scratch_ / "out";
-    std::vector<std::string> words = {"run",         scratch_.model(), "--data",    data_,
-                                      "--group-by",  "subject",        "-o",        out.string(),
-                                      "--overwrite", "--quiet",        "--compute", "f32"};
+    std::vector<std::string> words = {"run", model_,       "--data",      data_,     "--group-by", "subject",
+                                      "-o",  out.string(), "--overwrite", "--quiet", "--compute",  "f32"};
     words.insert(words.end(), more.begin(), more.end());
     const Outcome outcome = run_tool(words);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
@@ -42,14 +41,15 @@ class Audit : public testing::Test {
   }
 
   Json warning(const fs::path& audit, const std::string& code) {
-    for (const auto& each : read_json(audit / "audit.json")["warnings"]) {
+    const Json document = read_json(audit / "audit.json");
+    for (const auto& each : document["warnings"]) {
       if (each["code"] == code) return each;
     }
     return nullptr;
   }
 
   Scratch scratch_;
-  const fs::path data_ = scratch_ / "mmlu";
+  const fs::path data_ = scratch_ / "mmlu", model_ = scratch_.model();
 };
 
 TEST_F(Audit, FewShotPrefixesAreSeen) {
