@@ -1,4 +1,4 @@
-# build demo test bench install format lint: each installs the Debian packages that it lacks.
+# build demo test bench install deb format lint: each installs the Debian packages that it lacks.
 BUILD_PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libgomp1 libfmt-dev nlohmann-json3-dev libsimdjson-dev \
                   libcli11-dev libpcre2-dev libutf8proc-dev libzip-dev libpugixml-dev libxxhash-dev libhwy-dev \
                   zlib1g-dev
@@ -58,6 +58,11 @@ bench:
 
 install: build
 	cmake --install build --prefix $(PREFIX)
+
+# Debian packages of the program and of the library, in build/: committee-audit_*.deb, libcommittee-audit-dev_*.deb.
+deb: build
+	@tools/install-packages dpkg-dev file
+	cd build && cpack -G DEB
 
 format:
 	@tools/install-packages clang-format

@@ -109,7 +109,9 @@ void run_audit(const fs::path& input, const fs::path& out, bool overwrite, const
   if (flags.statistics.eci == "reference") {
     const std::string csv = audit_by_reference(input, flags, out);
     if (flags.terminal.json) {
-      print_json({{"reference", json_rows(csv)}});
+      OrderedJson document = json_head("reference");
+      document["reference"] = json_rows(csv);
+      print_json(document);
     } else {
       fmt::print("{}", csv);
     }

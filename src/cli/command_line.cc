@@ -60,12 +60,24 @@ int run_job(const Job& job) {
 struct Command {
   const char* name;
   void (*add)(CLI::App& app, Job& job);
+  bool tells_of_all = false;  // its output is made of every command's flags
 };
-constexpr Command kCommands[] = {
-    {"run", add_run},         {"capture", add_capture},  {"import", add_import}, {"audit", add_audit},
-    {"sweep", add_sweep},     {"mask", add_mask},        {"roles", add_roles},   {"balance", add_balance},
-    {"compare", add_compare}, {"export", add_export},    {"report", add_report}, {"merge", add_merge},
-    {"inspect", add_inspect}, {"tokenize", add_tokenize}};
+constexpr Command kCommands[] = {{"run", add_run},
+                                 {"capture", add_capture},
+                                 {"import", add_import},
+                                 {"audit", add_audit},
+                                 {"sweep", add_sweep},
+                                 {"mask", add_mask},
+                                 {"roles", add_roles},
+                                 {"balance", add_balance},
+                                 {"compare", add_compare},
+                                 {"export", add_export},
+                                 {"report", add_report},
+                                 {"merge", add_merge},
+                                 {"inspect", add_inspect},
+                                 {"tokenize", add_tokenize},
+                                 {"completion", add_completion, true},
+                                 {"manual", add_manual, true}};
 
 // The command that is asked for, all where none is: building every command's flags takes longer than a small
 // audit.
@@ -74,7 +86,8 @@ void add_commands(CLI::App& app, Job& job) {
     return !words.empty() && words.front() == command.name;
   });
   for (const Command& command : kCommands) {
-    if (asked == std::end(kCommands) || asked == &command) command.add(app, job);
+    const bool all = asked == std::end(kCommands) || asked->tells_of_all;
+    if (all || asked == &command) command.add(app, job);
   }
 }
 

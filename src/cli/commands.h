@@ -24,6 +24,8 @@ void add_merge(CLI::App& app, Job& job);
 void add_report(CLI::App& app, Job& job);
 void add_inspect(CLI::App& app, Job& job);
 void add_tokenize(CLI::App& app, Job& job);
+void add_completion(CLI::App& app, Job& job);
+void add_manual(CLI::App& app, Job& job);
 
 // The command line being run, as a shell takes it; for files that say how they were made.
 const std::string& command_line_text();

@@ -23,13 +23,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char *kTensorrtLoads = "rank0.safetensors", *kTensorrtMeta = "meta_info.json";
+
 struct Flags {
   fs::path audit, out, trace;
   std::string kind, model, bytes, expert_bytes;
   std::optional<int> slots, devices, per_layer;
   std::optional<int> folds, bootstrap;
   std::optional<uint64_t> seed;
-  bool overwrite = false, json = false;
+  bool overwrite = false;
   MachineFlags machine;
   TerminalFlags terminal;
 };
@@ -45,7 +47,6 @@ void check_flags(const Flags& flags) {
   only(flags.bootstrap.has_value(), "--bootstrap", "pinning");
   only(flags.seed.has_value(), "--seed", "pinning");
   only(flags.folds.has_value(), "--folds", "pinning");
-  only(flags.json, "--json", "pinning");
   only(flags.overwrite, "--overwrite", "tensorrt-llm");
   only(flags.slots.has_value(), "--slots", "sglang");
   only(flags.devices.has_value(), "--gpus", "sglang");
@@ -144,8 +145,8 @@ void export_sglang(const Flags& flags, const audit::AuditResult& audit) {
 void export_tensorrt(const Flags& flags, const audit::AuditResult& audit) {
   const auto counts = counts_of(flags, audit);
   prepare_audit_folder(flags.out, flags.overwrite);
-  write_file(flags.out / "rank0.safetensors", report::tensorrt_safetensors(counts));
-  write_file(flags.out / "meta_info.json", report::tensorrt_meta_json(counts));
+  write_file(flags.out / kTensorrtLoads, report::tensorrt_safetensors(counts));
+  write_file(flags.out / kTensorrtMeta, report::tensorrt_meta_json(counts));
 }
 
 // Bytes of one routed expert's weights; 0 where nothing says.
@@ -199,7 +200,9 @@ void export_pinning(const Flags& flags, const audit::AuditResult& audit) {
   const auto plan = audit::pin_experts(trace, as_used.options, options);
   const std::string json = report::pinning_json(plan, as_used, context);
   write_file(flags.out, json);
-  fmt::print("{}", flags.json ? json : report::pinning_text(plan, as_used, context, flags.terminal.style()));
+  fmt::print("{}", flags.terminal.json
+                       ? json
+                       : report::pinning_text(plan, as_used, context, flags.terminal.style()));
 }
 
 struct Kind {
@@ -215,12 +218,31 @@ constexpr Kind kKinds[] = {
                    const audit::AuditResult& audit) { write_file(flags.out, report::authors_csv(audit)); }},
 };
 
+// What --json says where the file is for another program; a pinning plan is its own document.
+void print_written(const Flags& flags, const audit::AuditResult& audit) {
+  auto files = OrderedJson::array();
+  if (fs::is_directory(flags.out)) {
+    for (const char* name : {kTensorrtLoads, kTensorrtMeta}) files.push_back((flags.out / name).string());
+  } else {
+    files.push_back(flags.out.string());
+  }
+  OrderedJson document = json_head("export", audit.model);
+  document.update({{"to", flags.kind},
+                   {"files", std::move(files)},
+                   {"positions", audit.positions},
+                   {"samples", audit.samples},
+                   {"moe_layers", audit.model.moe_layers},
+                   {"experts", audit.model.experts}});
+  print_json(document);
+}
+
 void run_export(const Flags& flags) {
   check_flags(flags);
   const auto audit = report::read_audit(flags.audit);
   std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kind& kind) {
     return kind.name == flags.kind;
   })->write(flags, audit);
+  if (flags.terminal.json && flags.kind != "pinning") print_written(flags, audit);
 }
 
 }  // namespace
@@ -233,7 +255,7 @@ void add_export(CLI::App& app, Job& job) {
   for (const auto& kind : kKinds) kinds.emplace_back(kind.name);
   command->add_option("--to", flags->kind, "eplb, sglang, tensorrt-llm, pinning or authors")
       ->required()
-      ->check(CLI::IsMember(kinds));
+      ->check(one_of(kinds));
   command->add_option("-o,--out", flags->out, "File to write; a folder for tensorrt-llm")
       ->required()
       ->type_name("FILE");
@@ -259,7 +281,7 @@ void add_export(CLI::App& app, Job& job) {
   command->add_option("--bootstrap", flags->bootstrap, "pinning: replicates, 0 for none (the audit's)")
       ->check(CLI::Range(0, 1000000));
   command->add_option("--seed", flags->seed, "pinning: seed of all that is drawn (the audit's)");
-  command->add_flag("--json", flags->json, "pinning: print the plan instead of its hit rates");
+  add_json_flag(*command, flags->terminal);
   add_machine_flags(*command, flags->machine);
   add_terminal_flags(*command, flags->terminal);
   command->callback([flags, &job] { job = [flags] { run_export(*flags); }; });

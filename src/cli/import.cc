@@ -36,7 +36,7 @@ void run_import(const Flags& flags) {
   const auto result = flags.kind == kTable ? audit::import_table(flags.input, flags.out, options)
                                            : trace::import_trace(flags.kind, flags.input, flags.out, options);
   for (const auto& warning : result.warnings) fmt::print(stderr, "warning: {}\n", warning);
-  if (flags.terminal.json) print_json(trace_summary(result.manifest, flags.out, result.warnings));
+  if (flags.terminal.json) print_json(trace_summary("import", result.manifest, flags.out, result.warnings));
   if (flags.terminal.quiet) return;
   fmt::print(stderr, "{} samples, {} MoE layers of {} experts → {}; --eci that they allow: {}\n",
              result.manifest.samples, result.manifest.model.moe_layers.size(), result.manifest.model.experts,

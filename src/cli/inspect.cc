@@ -156,7 +156,7 @@ Items describe(const std::string& what) {
 void inspect(const std::string& what, bool json) {
   const Items items = describe(what);
   if (json) {
-    OrderedJson object;
+    OrderedJson object = json_head("inspect");
     for (const auto& item : items) object[item.name] = item.value;
     print_json(object);
     return;

@@ -7,6 +7,8 @@
 
 #include "base/csv.h"
 #include "base/error.h"
+#include "base/version.h"
+#include "cli/commands.h"
 
 namespace committee::cli {
 namespace {
@@ -24,6 +26,16 @@ OrderedJson ids_in(const std::string& cell) {
 }
 
 }  // namespace
+
+OrderedJson json_head(const std::string& kind) {
+  return {{"format", "committee-audit " + kind}, {"version", kVersion}, {"command", command_line_text()}};
+}
+
+OrderedJson json_head(const std::string& kind, const trace::ModelInfo& model) {
+  OrderedJson head = json_head(kind);
+  head["model"] = {{"name", model.name}, {"fingerprint", model.fingerprint}};
+  return head;
+}
 
 OrderedJson json_rows(const std::string& csv) {
   CsvReader reader(csv, "table");

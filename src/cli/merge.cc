@@ -28,7 +28,7 @@ void add_merge(CLI::App& app, Job& job) {
     job = [flags] {
       const auto existing = flags->overwrite ? trace::Existing::kOverwrite : trace::Existing::kRefuse;
       const auto manifest = trace::merge_traces(flags->traces, flags->out, existing);
-      if (flags->terminal.json) print_json(trace_summary(manifest, flags->out, {}));
+      if (flags->terminal.json) print_json(trace_summary("merge", manifest, flags->out, {}));
       if (!flags->terminal.quiet) {
         fmt::print(stderr, "{} traces, {} samples → {}\n", flags->traces.size(), manifest.samples,
                    flags->out.string());

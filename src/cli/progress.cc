@@ -42,17 +42,21 @@ void say(const TerminalFlags& flags, const std::string& line) {
   if (!flags.quiet) fmt::print(stderr, "{}\n", line);
 }
 
-Progress::Progress(bool quiet)
-    : quiet_(quiet), terminal_(draws_lines()), start_(Clock::now()), last_(start_) {}
+Progress::Progress(bool quiet, std::optional<Clock::duration> interval)
+    : quiet_(quiet),
+      terminal_(draws_lines()),
+      interval_(interval.value_or(terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10))),
+      start_(Clock::now()),
+      last_(start_) {}
 
 Progress::~Progress() { finish(); }
 
 void Progress::update(double done, double total, const std::string& where, const char* rate_units) {
   if (quiet_ || (done == last_done_ && where == last_where_)) return;
   const auto now = Clock::now();
-  const std::chrono::duration<double> since_last = now - last_, since_start = now - start_;
+  const std::chrono::duration<double> since_start = now - start_;
   const bool last = done >= total;
-  if (since_last.count() < (terminal_ ? 0.1 : 10.0) && !(last && drawn_)) return;
+  if (now - last_ < interval_ && !(last && drawn_)) return;
   last_ = now;
   last_done_ = done;
   last_where_ = where;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "cli/flags.h"
@@ -14,7 +15,10 @@ void say(const TerminalFlags& flags, const std::string& line);
 // pipe, nothing where quiet. An update that changes no figure is passed over.
 class Progress {
  public:
-  explicit Progress(bool quiet);
+  using Clock = std::chrono::steady_clock;
+
+  // `interval`: between two updates that are shown; 0.1 s on a terminal and 10 s in a pipe where not given.
+  explicit Progress(bool quiet, std::optional<Clock::duration> interval = {});
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -27,9 +31,8 @@ class Progress {
   void finish();
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   bool quiet_, terminal_, drawn_ = false;
+  Clock::duration interval_;
   Clock::time_point start_, last_;
   double last_done_ = -1;
   std::string last_where_;

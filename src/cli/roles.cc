@@ -137,7 +137,7 @@ void add_roles(CLI::App& app, Job& job) {
       ->add_option("--committee", flags->committee, "Audit whose committee is asked about (the trace's own)")
       ->type_name("AUDIT");
   command->add_option("--set", flags->set, "committee, core or stable (committee)")
-      ->check(CLI::IsMember({"committee", "core", "stable"}));
+      ->check(one_of({"committee", "core", "stable"}));
   auto& roles = flags->roles;
   command->add_option("--min-domains", roles.min_domains, "Domains that a marked token needs (3)")
       ->check(CLI::Range(1, 1000000));

@@ -56,7 +56,10 @@ void audit_and_report(const Flags& flags, const CaptureSummary& captured) {
     write_file(out / "report.html", report::html_report(audits.front().result, {command_line_text()}));
   }
   if (flags.capture.terminal.json) {
-    print_json({{"capture", captured.json()}, {"audits", std::move(summaries)}});
+    OrderedJson document = json_head("run");
+    document["capture"] = captured.json();
+    document["audits"] = std::move(summaries);
+    print_json(document);
     return;
   }
   const auto style = flags.capture.terminal.style();

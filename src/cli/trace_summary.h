@@ -9,16 +9,19 @@
 
 namespace committee::cli {
 
-// What --json says of a trace that was imported or merged.
-inline OrderedJson trace_summary(const trace::Manifest& manifest, const std::filesystem::path& trace,
+// What --json says of a trace that a command, "import" or "merge", wrote.
+inline OrderedJson trace_summary(const std::string& command, const trace::Manifest& manifest,
+                                 const std::filesystem::path& trace,
                                  const std::vector<std::string>& warnings) {
-  return {{"trace", trace.string()},
-          {"samples", manifest.samples},
-          {"moe_layers", manifest.model.moe_layers},
-          {"experts", manifest.model.experts},
-          {"top_k", manifest.model.top_k},
-          {"eci", manifest.recording.allowed_eci},
-          {"warnings", warnings}};
+  OrderedJson document = json_head(command, manifest.model);
+  document.update({{"trace", trace.string()},
+                   {"samples", manifest.samples},
+                   {"moe_layers", manifest.model.moe_layers},
+                   {"experts", manifest.model.experts},
+                   {"top_k", manifest.model.top_k},
+                   {"eci", manifest.recording.allowed_eci},
+                   {"warnings", warnings}});
+  return document;
 }
 
 }  // namespace committee::cli

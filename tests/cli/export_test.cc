@@ -117,7 +117,6 @@ TEST_F(Export, BadInput) {
   expect_refused(to("pinning", "p.json", {"--bytes", "10", "--expert-bytes", "11"}), "holds no expert");
   expect_refused(to("pinning", "p.json", {"--experts-per-layer", "17"}), "16 experts");
   expect_refused(to("eplb", "w.json", {"--bytes", "1M"}), "--bytes goes with --to pinning");
-  expect_refused(to("eplb", "w.json", {"--json"}), "--json goes with --to pinning");
   expect_refused(to("sglang", "m.json", {"--slots", "20"}), "--gpus");
   expect_refused(to("sglang", "m.json", {"--slots", "18", "--gpus", "4"}), "multiple");
   expect_refused(to("sglang", "m.json", {"--slots", "8", "--gpus", "4"}), "at least");
