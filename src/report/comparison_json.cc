@@ -1,4 +1,3 @@
-#include "base/version.h"
 #include "report/comparison.h"
 #include "report/json_writer.h"
 
@@ -100,10 +99,8 @@ std::string comparison_json(const ComparisonReport& report, const std::string& c
   constexpr int kLineDepth = 4;
   JsonWriter out(kLineDepth);
   out.begin_object();
-  out.member("format", "committee-audit compare");
+  out.head("committee-audit compare", command);
   out.member("format_version", 1);
-  out.member("version", kVersion);
-  out.member("command", command);
   out.member("sentences", report.sentences);
   out.key("audits");
   out.begin_array();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/version.h"
 #include "report/export_files.h"
 #include "report/json_writer.h"
 #include "report/terminal_table.h"
@@ -83,10 +82,8 @@ std::string pinning_json(const PinResult& plan, const audit::AuditResult& audit,
   const auto given = [](uint64_t bytes) { return bytes > 0 ? std::optional(bytes) : std::nullopt; };
   JsonWriter out(kLineDepth);
   out.begin_object();
-  out.member("format", "committee-audit pinning");
+  out.head("committee-audit pinning", context.command);
   out.member("format_version", 1);
-  out.member("version", kVersion);
-  out.member("command", context.command);
   out.member("trace", context.trace);
   out.member("model", audit.model.name);
   out.member("fingerprint", audit.model.fingerprint);

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <iterator>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/mapped_file.h"
 
 namespace committee::report {
 
@@ -16,12 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr std::array kKinds = {"mask", "sweep", "roles", "balance"};
 constexpr uintmax_t kMostBytes = 4 << 20;  // of a table on the page
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error("{}: cannot be read", path.string());
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 std::vector<fs::path> csv_files(const fs::path& folder) {
   std::vector<fs::path> files;
@@ -76,7 +69,7 @@ Findings read_findings(const fs::path& folder) {
       if (fs::file_size(csv) > kMostBytes) {
         findings.left_out.push_back(name);
       } else {
-        findings.tables.push_back({name, text_of(csv)});
+        findings.tables.push_back({name, std::string(MappedFile(csv).text())});
       }
     }
     return findings;

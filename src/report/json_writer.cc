@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "base/version.h"
+
 namespace committee::report {
 
 void JsonWriter::new_line() {
@@ -38,6 +40,12 @@ void JsonWriter::close(char bracket) {
 void JsonWriter::raw(std::string_view token) {
   separate();
   text_ += token;
+}
+
+void JsonWriter::head(std::string_view format, std::string_view command) {
+  member("format", format);
+  member("version", kVersion);
+  member("command", command);
 }
 
 void JsonWriter::key(std::string_view name) {

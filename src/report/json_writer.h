@@ -52,6 +52,9 @@ class JsonWriter {
     value(item);
   }
 
+  // What every document of this program begins with: "format", "version" and the command line.
+  void head(std::string_view format, std::string_view command);
+
   // Up to this depth members stand on lines of their own.
   explicit JsonWriter(int line_depth) : line_depth_(line_depth) {}
 

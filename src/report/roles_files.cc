@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "base/version.h"
 #include "report/csv_table.h"
 #include "report/json_writer.h"
 #include "report/text.h"
@@ -222,9 +221,7 @@ std::vector<std::string> roles_sentences(const RolesResult& result) {
 std::string context_json(const ReportContext& context, const std::vector<std::string>& sentences) {
   JsonWriter json(2);
   json.begin_object();
-  json.member("format", context.format);
-  json.member("version", kVersion);
-  json.member("command", context.command);
+  json.head(context.format, context.command);
   json.key("options");
   json.begin_object();
   for (const auto& [name, value] : context.options) json.member(name, value);

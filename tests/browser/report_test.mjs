@@ -145,13 +145,29 @@ await test('what was not computed is absent', 'least', {}, async (page) => {
   assert.doesNotMatch(await page.textContent('main'), /NaN|undefined|null|stable/);
 });
 
+await test('compared audits are drawn', 'compared', {}, async (page) => {
+  const marks = await page.$$eval('.chart', (charts) => charts.map((chart) => [
+    `${chart.dataset.chart} ${chart.dataset.figure || ''}`, chart.querySelectorAll('.mark-rect path, .mark-symbol path, .mark-line path, .mark-rule line').length,
+  ]));
+  assert.ok(marks.length > 10, `${marks.length} charts`);
+  for (const [name, count] of marks) assert.ok(count > 0, name + ' is empty');
+  assert.match(await page.textContent('#making'), /<b>other<\/b>/);
+  const files = fs.readdirSync(path.join(folder, 'compared')).filter((name) => name.endsWith('.csv')).sort();
+  await page.locator('#downloads').scrollIntoViewIfNeeded();
+  await page.waitForFunction(() => [...document.querySelectorAll('#downloads a')].every((link) => link.href));
+  assert.deepEqual((await page.$$eval('#downloads a', (all) => all.map((link) => link.download))).sort(), files);
+});
+
 for (const colorScheme of ['light', 'dark']) {
+  await test('axe finds nothing serious on the comparison, ' + colorScheme, 'compared', {colorScheme}, async (page) => {
+    assert.deepEqual(await seriousProblems(page), []);
+  });
   await test('axe finds nothing serious, ' + colorScheme, 'small', {colorScheme}, async (page) => {
     assert.deepEqual(await seriousProblems(page), []);
   });
 }
 
-await test('a phone holds the page', 'small', {viewport: {width: 360, height: 740}}, async (page) => {
+for (const name of ['small', 'compared', 'findings']) await test('a phone holds the page, ' + name, name, {viewport: {width: 360, height: 740}}, async (page) => {
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), 'it scrolls sideways');
   assert.deepEqual(await seriousProblems(page), []);
 });

@@ -8,6 +8,8 @@
 #include <csignal>
 
 #include "base/json.h"
+#include "cli/progress.h"
+#include "paths.h"
 
 namespace committee::cli {
 namespace {
@@ -58,6 +60,52 @@ TEST_F(Terminal, NothingOnStderrWhenQuiet) {
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err, "");
   EXPECT_EQ(outcome.out, "");
+}
+
+// stderr of a test is no terminal: a pipe or a file.
+TEST(ProgressInAPipe, IsLinesWithoutEscapeCodes) {
+  const auto shown = [](bool quiet) {
+    testing::internal::CaptureStderr();
+    {
+      Progress progress(quiet, Progress::Clock::duration::zero());
+      progress.update(500, 2000, "layer 1 of 4", "tokens");
+      progress.update(500, 2000, "layer 1 of 4", "tokens");
+      progress.update(2000, 2000, "layer 4 of 4", "tokens");
+    }
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(shown(false),
+              testing::MatchesRegex(" 25%  layer 1 of 4  500 of 2000 tokens, [^ ]*/s, [0-9:]+ left\n"
+                                    "100%  layer 4 of 4  2000 of 2000 tokens, [^ ]*/s, 0:00 left\n"));
+  EXPECT_EQ(shown(true), "");
+}
+
+TEST_F(Terminal, APipeGetsPlainLines) {
+  const auto outcome = run_tool(capture(prompts()));
+  ASSERT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("8 prompts, "), testing::EndsWith("\n")));
+  EXPECT_THAT(outcome.err, Not(testing::ContainsRegex("[\r\x1b]")));
+  EXPECT_EQ(run_tool(capture(prompts(), {"--overwrite", "--quiet"})).err, "");
+}
+
+// auto: colours on a terminal, unless NO_COLOR is set. script, of the system's essential packages, has a
+// terminal.
+TEST_F(Terminal, ColoursAreForTerminalsThatWantThem) {
+  const std::string audit = scratch_ / "audit";
+  ASSERT_EQ(run_tool(capture(prompts(), {"-q"})).exit_code, 0);
+  ASSERT_EQ(
+      run_tool({"audit", trace(), "-o", audit, "--bootstrap", "5", "--permutations", "5", "-q"}).exit_code,
+      0);
+  EXPECT_THAT(run_tool({"report", audit}).out, Not(HasSubstr("\x1b[")));
+  EXPECT_THAT(run_tool({"report", audit, "--color", "always"}).out, HasSubstr("\x1b["));
+  const auto on_terminal = [&](const std::string& before, const std::string& flags) {
+    const std::string line = before + " '" + paths::kBinary + "' report '" + audit + "' " + flags;
+    return run_program({"/usr/bin/script", "-qec", line, "/dev/null"}).out;
+  };
+  EXPECT_THAT(on_terminal("NO_COLOR=", ""), HasSubstr("\x1b["));
+  EXPECT_THAT(on_terminal("NO_COLOR=1", ""), Not(HasSubstr("\x1b[")));
+  EXPECT_THAT(on_terminal("NO_COLOR=1", "--color always"), HasSubstr("\x1b["));
+  EXPECT_THAT(on_terminal("NO_COLOR=", "--color never"), Not(HasSubstr("\x1b[")));
 }
 
 TEST_F(Terminal, CtrlCLeavesWhatCanBeResumedAndSaysHow) {
@@ -119,7 +167,13 @@ TEST_F(Terminal, JsonIsOneDocumentAndNothingElse) {
   const auto document = [](const std::vector<std::string>& words) {
     const auto outcome = run_tool(words);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    return Json::parse(outcome.out);
+    Json json = Json::parse(outcome.out);
+    if (words[0] != "report" && words[0] != "audit" && words[0] != "capture" && words[0] != "sweep") {
+      EXPECT_EQ(json.at("format"), "committee-audit " + words[0]);
+      EXPECT_TRUE(json.at("version").is_string());
+      EXPECT_THAT(json.at("command"), testing::StartsWith("committee-audit " + words[0]));
+    }
+    return json;
   };
   const std::string out = scratch_ / "out", audit = out + "/audit";
   const std::vector<std::string> few = {"--bootstrap", "5", "--permutations", "5", "--expert-shuffles",
@@ -140,6 +194,17 @@ TEST_F(Terminal, JsonIsOneDocumentAndNothingElse) {
       document({"sweep", out + "/trace", "-o", scratch_ / "s", "--k", "2,4", "--bootstrap", "5", "--json"});
   EXPECT_EQ(sweep.at("sweep").at(0).at("k"), 2);
   EXPECT_TRUE(sweep.at("sweep").at(0).at("committee").is_array());
+  const Json exported = document({"export", audit, "--to", "eplb", "-o", scratch_ / "loads.json", "--json"});
+  EXPECT_EQ(exported.at("files"), Json::array({(scratch_ / "loads.json").string()}));
+  EXPECT_EQ(exported.at("model").at("name"), main_job.at("audits").at(0).at("result").at("model").at("name"));
+  EXPECT_EQ(document({"export", audit, "--to", "tensorrt-llm", "-o", scratch_ / "trt", "--json"})
+                .at("files")
+                .size(),
+            2U);
+  EXPECT_EQ(document({"compare", audit, audit, "-o", scratch_ / "compared", "--json"}).at("audits").size(),
+            2U);
+  const Json tokenized = document({"tokenize", model_, "--text", "a b", "--json"});
+  EXPECT_EQ(tokenized.at("texts").at(0).at("ids").size(), tokenized.at("texts").at(0).at("tokens").size());
   EXPECT_EQ(document({"merge", out + "/trace", "-o", scratch_ / "m", "--json", "-q"}).at("samples"), 8);
   EXPECT_EQ(
       document({"capture", model_, "--data", prompts(), "-o", scratch_ / "c", "--json", "-q"}).at("prompts"),
