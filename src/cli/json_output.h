@@ -6,7 +6,6 @@
 
 #include "cli/flags.h"
 #include "report/audit_files.h"
-
 #include "trace/manifest.h"
 
 namespace committee::cli {
