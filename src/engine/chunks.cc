@@ -81,8 +81,10 @@ ChunkCost prefill_cost(const Decoder& decoder, std::span<const Variant> variants
   cost.keeps_weights = weights.all + block_bytes(decoder) + budget.others <= budget.limit / 4 * 3;
   cost.fixed = (cost.keeps_weights ? weights.all : 2 * weights.layer) + block_bytes(decoder) + budget.others;
   // Weights that lie in memory gain nothing from more rows; those that are read again for every chunk do.
-  if (cost.keeps_weights) cost.most_rows = 1 << 17;
-  cost.per_row = row_bytes(decoder, slots) * static_cast<size_t>(most_lanes(variants, config));
+  // Of many variants a chunk is small enough that a minute's work or so is all that an interruption costs.
+  const int64_t lanes = most_lanes(variants, config);
+  if (cost.keeps_weights) cost.most_rows = std::max<int64_t>(1 << 12, (1 << 17) / lanes);
+  cost.per_row = row_bytes(decoder, slots) * static_cast<size_t>(lanes);
   cost.per_hidden = static_cast<size_t>(config.d_model) * sizeof(float);
   // Lists of what to record, and pages of the files that it goes to.
   cost.per_record = sizeof(int32_t) * 3 + 1 + 2 * sizeof(int64_t);
