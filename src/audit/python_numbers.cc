@@ -15,15 +15,20 @@ namespace {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::string_view trimmed(std::string_view text) {
+  if (!text.empty() && text.front() > ' ' && text.back() > ' ') return text;
   const auto begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-// inf and nan. Nearly every cell is an ordinary number, which its first character tells.
-std::optional<double> parse_special(std::string_view text) {
+// Nearly every cell is an ordinary number, which its first character tells.
+bool is_ordinary(std::string_view text) {
   const size_t first = !text.empty() && (text[0] == '-' || text[0] == '+') ? 1 : 0;
-  if (first < text.size() && (is_digit(text[first]) || text[first] == '.')) return std::nullopt;
+  return first < text.size() && (is_digit(text[first]) || text[first] == '.');
+}
+
+// inf and nan.
+std::optional<double> parse_special(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
   double sign = 1;
@@ -56,7 +61,7 @@ double scaled(double number, int exponent) {
 std::optional<double> parse_pandas_float(std::string_view text) {
   constexpr int kMaxDigits = 17;
   text = trimmed(text);
-  if (const auto special = parse_special(text)) return special;
+  if (!is_ordinary(text)) return parse_special(text);
   size_t at = 0;
   const bool negative = !text.empty() && text[0] == '-';
   if (negative || (!text.empty() && text[0] == '+')) ++at;
@@ -95,7 +100,7 @@ std::optional<double> parse_pandas_float(std::string_view text) {
 
 std::optional<double> parse_float(std::string_view text) {
   text = trimmed(text);
-  if (const auto special = parse_special(text)) return special;
+  if (!is_ordinary(text)) return parse_special(text);
   if (!text.empty() && text[0] == '+') text.remove_prefix(1);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
