@@ -7,7 +7,7 @@ run.
 
 A round starts in a new folder and kills the process again and again, each time after a random part of the time that an
 uninterrupted call takes, until a resumed one ends by itself. Every file must then be equal byte for byte. Without --data
-the prompts are 1,500 made-up ones, three shards, in five domains whose prompts begin alike. Prints in which phase the
+the prompts are 1,500 made-up ones, 24 shards, in five domains whose prompts begin alike. Prints in which phase the
 kills fell (by what the folder held), and every difference.
 """
 
