@@ -105,10 +105,14 @@ std::string objection(const std::vector<std::string>& words) {
   }
   const std::regex own("(tools|bench|tests|fuzz)/.*");
   if (std::regex_match(words[0], own)) return fs::exists(kRoot / words[0]) ? "" : "no such file: " + words[0];
-  const auto program = std::find_if(words.begin(), words.end(), [](const std::string& word) {
+  // The program is the first word, or follows a launcher; elsewhere it is another program's argument.
+  const auto is_program = [](const std::string& word) {
     return word == "committee-audit" || word.ends_with("/committee-audit");
-  });
-  if (program == words.end() || program + 1 == words.end() || !words[0].find("podman")) return "";
+  };
+  const bool launched = words[0] == "mpirun" || words[0] == "srun";
+  if (!launched && !is_program(words[0])) return "";
+  const auto program = std::find_if(words.begin(), words.end(), is_program);
+  if (program == words.end() || program + 1 == words.end()) return "";
   const auto command = flag_table().find(*(program + 1));
   if ((program + 1)->starts_with("-")) return "";
   if (command == flag_table().end()) return "no such command: " + *(program + 1);
