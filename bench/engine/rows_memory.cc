@@ -77,7 +77,7 @@ void streaming_row(const Setting& setting) {
 
 void many_prompts_row(const Setting& setting) {
   if (setting.mmlu.empty()) throw Error("needs --mmlu");
-  for (const size_t megabytes : {400, 800}) {
+  for (const size_t megabytes : {512, 1024}) {
     const Used used = run_limited(capture(setting, setting.small_model, setting.mmlu,
                                           {"--shots", "5", "--memory", std::to_string(megabytes) + "M"}),
                                   megabytes << 20);

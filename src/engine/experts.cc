@@ -12,10 +12,10 @@
 namespace committee::engine {
 namespace {
 
-constexpr int64_t kTileRows = 256;  // of one expert in one task, at most: oneDNN packs weights anew for more
+constexpr int64_t kTileRows = kPackedRows;   // of one expert in one task, at most
 constexpr int64_t kWaveBytes = 128LL << 20;  // of outputs that wait to be added
 
-// Products run on a rounded number of rows, so that few distinct shapes are prepared.
+// Products run on a rounded number of rows, so that oneDNN, where it runs them, prepares few distinct shapes.
 int64_t rounded(int64_t rows) {
   const int64_t unit = rows <= 16 ? 1 : rows <= 128 ? 4 : 8;
   return (rows + unit - 1) / unit * unit;
