@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "audit/result.h"
 
@@ -67,6 +69,38 @@ inline constexpr std::array kSummaries = {
     NamedSummary{"r2", &audit::AuditResult::r2},
     NamedSummary{"r2_nested", &audit::AuditResult::r2_nested},
 };
+
+// A figure's name as a reader would say it; a name that is none of these stays.
+inline std::string title_of(const std::string& name) {
+  static const std::map<std::string, std::string> titles = {
+      {"size", "Committee size"},
+      {"core_size", "Core size"},
+      {"avg_rank", "Mean rank of members"},
+      {"rank_variance", "Variance of members' ranks"},
+      {"coverage_full", "Committee's share of the whole mass"},
+      {"coverage_topk", "Committee's share of the top-k mass"},
+      {"excess_topk", "Excess share of the top-k mass"},
+      {"ratio_full", "Influence density ratio, whole mass"},
+      {"ratio_topk", "Influence density ratio, top k"},
+      {"jaccard", "Jaccard of the domains' top-k sets"},
+      {"jaccard_mean", "Jaccard of the domains' top-k sets"},
+      {"jaccard_min", "Jaccard, least of two domains"},
+      {"jaccard_max", "Jaccard, most of two domains"},
+      {"gini_full", "Gini of the whole mass"},
+      {"gini_topk", "Gini of the top-k mass"},
+      {"used_experts", "Experts in any domain's top k"},
+      {"routing_entropy", "Entropy of a token's routing"},
+      {"load_entropy", "Entropy of the load"},
+      {"effective_experts", "Effective experts"},
+      {"max_over_mean", "Largest load over the mean"},
+      {"unused", "Unused experts"},
+      {"r2", "Variance that domain explains"},
+      {"r2_nested", "Variance that the nested level explains"},
+      {"silhouette", "Mean silhouette"},
+  };
+  const auto found = titles.find(name);
+  return found == titles.end() ? name : found->second;
+}
 
 struct NamedExtreme {
   const char* name;

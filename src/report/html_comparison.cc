@@ -6,6 +6,7 @@
 
 #include "base/version.h"
 #include "report/comparison.h"
+#include "report/figures.h"
 #include "report/html_page.h"
 #include "report/html_text.h"
 #include "report/narrative.h"
@@ -119,15 +120,16 @@ HtmlSection figures_section(const ComparisonReport& report) {
   for (const auto& figure : report.figures) {
     if (!figure.excess_floor && !figure.excess_permuted) continue;
     if (charted.insert(figure.name).second) {
-      charts += fmt::format(
-          "<figure><figcaption>{0}</figcaption>{1}</figure>\n", figure.name,
-          chart_box("compare_figure", figure.name,
-                    fmt::format("{} of every audit beside its floor and its shuffled value.", figure.name),
-                    fmt::format(" data-figure=\"{}\"", figure.name)));
+      charts +=
+          fmt::format("<figure><figcaption>{0}</figcaption>{1}</figure>\n", title_of(figure.name),
+                      chart_box("compare_figure", figure.name,
+                                fmt::format("{} of every audit beside its floor and its shuffled value.",
+                                            title_of(figure.name)),
+                                fmt::format(" data-figure=\"{}\"", figure.name)));
     }
-    rows += "<tr>" + cell(figure.name) + cell(report.audits[figure.audit].label) + number(figure.value) +
-            number(figure.floor) + number(figure.excess_floor) + number(figure.permuted_mean) +
-            number(figure.excess_permuted) + "</tr>\n";
+    rows += "<tr>" + cell(title_of(figure.name)) + cell(report.audits[figure.audit].label) +
+            number(figure.value) + number(figure.floor) + number(figure.excess_floor) +
+            number(figure.permuted_mean) + number(figure.excess_permuted) + "</tr>\n";
   }
   if (rows.empty()) return {};
   std::string html =

@@ -47,9 +47,11 @@ HtmlSection answer_section(const AuditResult& result) {
   }
   for (const auto& sentence : sentences) html += paragraph_html(sentence);
   html += "<dl class=\"tiles\">\n";
-  html += tile("layers with a committee", view.with_committee,
-               fmt::format("{} of {}", view.with_committee, view.layers),
-               view.with_core == view.with_committee ? "" : fmt::format("with a core: {}", view.with_core));
+  std::string committees = view.has_verdicts ? fmt::format("beyond chance: {}", view.beyond_chance) : "";
+  if (view.with_core != view.with_committee)
+    committees += fmt::format("{}with a core: {}", committees.empty() ? "" : ", ", view.with_core);
+  html += tile("layers where the rule finds a committee", view.with_committee,
+               fmt::format("{} of {}", view.with_committee, view.layers), committees);
   html += tile(fmt::format("share of the top-{} mass", result.k), view.coverage, percent(view.coverage),
                beside("arithmetic:", percent(view.coverage_floor)));
   html += tile("Jaccard of two domains", view.jaccard, decimals(view.jaccard, 3),

@@ -35,6 +35,7 @@ void measure_sets(const AuditResult& result, Overview& view) {
     widen(static_cast<int>(layer.core.size()), view.with_core, view.least_core, view.most_core);
     widen(static_cast<int>(layer.committee.size()), view.with_committee, view.least_size, view.most_size);
     view.has_verdicts = view.has_verdicts || !layer.verdict.reason.empty();
+    view.beyond_chance += layer.verdict.verdict == audit::Verdict::kCommittee;
     const auto& jaccard = layer.jaccard_mean;
     view.jaccard_below += jaccard.value && jaccard.permuted && *jaccard.value < jaccard.permuted->low;
   }

@@ -18,6 +18,7 @@ struct Overview {
   std::optional<double> gini_topk, gini_floor, gini_full;
   std::optional<double> used, silhouette, r2, r2_permuted;
   bool has_verdicts = false;  // the audit judged the layers
+  int beyond_chance = 0;      // layers judged to have a committee
 };
 Overview overview(const audit::AuditResult& result);
 
