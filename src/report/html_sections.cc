@@ -301,7 +301,9 @@ std::string figure_chart(const AuditResult& result, const FigureChart& chart) {
   if (!found.mean) return "";
   const auto floor = extremes(result, [&](const LayerResult& layer) { return (layer.*chart.figure).floor; });
   std::string words = fmt::format("{:.3g} to {:.3g}, mean {:.3g}", *found.min, *found.max, *found.mean);
-  if (floor.mean) words += fmt::format("; floor {:.3g}", *floor.mean);
+  if (floor.mean)
+    words += *floor.mean > 0 && *floor.mean < 0.001 ? "; floor below 0.001"
+                                                    : fmt::format("; floor {:.3g}", *floor.mean);
   return fmt::format(
       "<figure><figcaption>{0}<small>{1}</small></figcaption><div class=\"chart\" data-chart=\"figure\" "
       "data-table=\"{2}\" "
