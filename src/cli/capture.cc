@@ -94,7 +94,10 @@ void add_capture(CLI::App& app, Job& job) {
         on_first(ranks, [&] { check_output(flags->output); });
         const auto summary =
             capture(flags->capture, flags->output.out, flags->output.resume, flags->output.overwrite, ranks);
-        if (flags->capture.terminal.json && ranks.first()) print_json(summary.json());
+        if (!flags->capture.terminal.json || !ranks.first()) return;
+        OrderedJson document = json_head("capture");
+        document.update(summary.json());
+        print_json(document);
       });
     };
   });

@@ -7,7 +7,6 @@
 #include "audit/sweep.h"
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "base/version.h"
 #include "cli/audit.h"
 #include "cli/commands.h"
 #include "report/sweep_files.h"
@@ -32,13 +31,10 @@ void sweep_trace(const SweepFlags& flags) {
   const auto sentences = report::sweep_sentences(findings);
   write_file(output.out / "sweep.csv", csv);
   write_file(output.out / "budgets.csv", by_budget);
-  OrderedJson json = {{"format", "committee-audit sweep"},
-                      {"version", kVersion},
-                      {"command", command_line_text()},
-                      {"model", {{"name", result.model.name}, {"fingerprint", result.model.fingerprint}}},
-                      {"own_budget", result.reference_k},
-                      {"budgets", json_rows(by_budget)},
-                      {"sentences", sentences}};
+  OrderedJson json = json_head("sweep", result.model);
+  json["own_budget"] = result.reference_k;
+  json["budgets"] = json_rows(by_budget);
+  json["sentences"] = sentences;
   write_file(output.out / "sweep.json", json.dump(1) + "\n");
   if (flags.input.capture.terminal.json) {
     json["sweep"] = json_rows(csv);
