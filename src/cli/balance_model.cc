@@ -163,7 +163,7 @@ void balance_model(const BalanceFlags& flags) {
 
   const fs::path folder = output.out / "trace";
   fs::create_directories(output.out);
-  capture(capturing, folder, output.resume, output.overwrite, *parallel::serial());
+  capture(capturing, folder, output.resume, output.overwrite);
   const auto trace = trace::Trace::open(folder);
   const auto result = balance_of(trace, flags);
   const auto sets = sets_of(flags, trace, result);

@@ -75,8 +75,6 @@ void single_threaded() {
 
 constexpr size_t kMostPrepared = 4096;
 
-constexpr int64_t kLeastRows = 2;  // one row is computed in another order, by a kernel of its own
-
 }  // namespace
 
 struct Matmul::Cache {
@@ -102,28 +100,25 @@ void Matmul::run(const Product& product, const void* a, const void* b, float* c)
   if (best_ && f32)
     return multiply_floats(product, static_cast<const float*>(a), static_cast<const float*>(b), c,
                            cache_->packed);
-  product.m < kLeastRows ? run_padded(product, kLeastRows, a, b, c) : run_prepared(product, a, b, c);
+  product.m == 1 ? run_one_row(product, a, b, c) : run_prepared(product, a, b, c);
 }
 
-// The same product of more rows, of which the last are zeros.
-void Matmul::run_padded(const Product& product, int64_t rows, const void* a, const void* b, float* c) {
+// oneDNN computes one row in another order, by a kernel of its own: with a row of zeros there are two.
+void Matmul::run_one_row(const Product& product, const void* a, const void* b, float* c) {
   const size_t row_bytes = static_cast<size_t>(product.lda) * size_of(product.input),
                used_bytes = static_cast<size_t>(product.k) * size_of(product.input);
-  std::byte* more = cache_->padded_input.reserve(static_cast<size_t>(rows) * row_bytes);
-  float* sums = cache_->padded_output.reserve_as<float>(rows * product.ldc);
-  for (int64_t r = 0; r < rows; ++r) {
-    std::byte* to = more + static_cast<size_t>(r) * row_bytes;
-    const bool real = r < product.m;
-    real ? std::memcpy(to, static_cast<const std::byte*>(a) + static_cast<size_t>(r) * row_bytes, used_bytes)
-         : std::memset(to, 0, used_bytes);
-    if (!product.accumulate) continue;
-    float* sum = sums + r * product.ldc;
-    real ? std::copy_n(c + r * product.ldc, product.n, sum) : std::fill_n(sum, product.n, 0.0f);
+  std::byte* rows = cache_->padded_input.reserve(2 * row_bytes);
+  std::memcpy(rows, a, used_bytes);
+  std::memset(rows + row_bytes, 0, used_bytes);
+  float* sums = cache_->padded_output.reserve_as<float>(2 * product.ldc);
+  if (product.accumulate) {
+    std::copy_n(c, product.n, sums);
+    std::fill_n(sums + product.ldc, product.n, 0.0f);
   }
   Product padded = product;
-  padded.m = rows;
-  run_prepared(padded, more, b, sums);
-  for (int64_t r = 0; r < product.m; ++r) std::copy_n(sums + r * product.ldc, product.n, c + r * product.ldc);
+  padded.m = 2;
+  run_prepared(padded, rows, b, sums);
+  std::copy_n(sums, product.n, c);
 }
 
 void Matmul::run_prepared(const Product& product, const void* a, const void* b, float* c) {

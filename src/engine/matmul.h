@@ -41,7 +41,7 @@ class Matmul {
   bool widens(int64_t k) const { return packs_ && k % 2 == 0; }
 
  private:
-  void run_padded(const Product& product, int64_t rows, const void* a, const void* b, float* c);
+  void run_one_row(const Product& product, const void* a, const void* b, float* c);
   void run_prepared(const Product& product, const void* a, const void* b, float* c);
 
   struct Cache;
