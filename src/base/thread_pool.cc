@@ -25,6 +25,7 @@ struct ThreadPool::State {
   const std::function<void(int64_t, int)>* work = nullptr;
   std::atomic<int64_t> next{0};
   std::exception_ptr problem;
+  int64_t problem_at = 0;  // index that threw it
   std::vector<std::thread> threads;
 
   ~State() {
@@ -37,16 +38,15 @@ struct ThreadPool::State {
   }
 
   void take(int worker) {
+    int64_t i = 0;
     try {
-      for (;;) {
-        const int64_t i = next.fetch_add(1, std::memory_order_relaxed);
-        if (i >= n) return;
-        (*work)(i, worker);
-      }
+      while ((i = next.fetch_add(1, std::memory_order_relaxed)) < n) (*work)(i, worker);
     } catch (...) {
       next.store(n, std::memory_order_relaxed);
       const std::lock_guard lock(mutex);
-      if (!problem) problem = std::current_exception();
+      if (problem && problem_at < i) return;
+      problem = std::current_exception();
+      problem_at = i;
     }
   }
 

@@ -19,8 +19,9 @@ class ThreadPool {
   int size() const { return size_; }
 
   // Calls work(i, worker) once for every i in [0, n), worker in [0, size()), each worker one call at a time,
-  // indices handed out in ascending order; returns when all are done. The first exception thrown by `work` is
-  // rethrown here, after which remaining indices may be skipped. Not reentrant: `work` must not call it.
+  // indices handed out in ascending order; returns when all are done. What `work` throws for the lowest index
+  // that it fails on is rethrown here, whatever the threads; later indices may be skipped. Not reentrant:
+  // `work` must not call it.
   void for_each(int64_t n, const std::function<void(int64_t i, int worker)>& work);
 
   // Splits [0, n) into ranges of at most `grain` and calls work(begin, end, worker).

@@ -88,6 +88,21 @@ TEST(ThreadPool, OneExceptionOfManyArrives) {
   EXPECT_NO_THROW(pool.for_each(1, [](int64_t, int) {}));
 }
 
+TEST(ThreadPool, TheExceptionOfTheLowestIndexArrives) {
+  ThreadPool pool(2);
+  std::atomic<bool> second_fails = false;
+  try {
+    pool.for_each(2, [&](int64_t i, int) {
+      if (i == 1) second_fails = true;
+      while (!second_fails) std::this_thread::yield();
+      throw Error("item {}", i);
+    });
+    FAIL() << "no exception";
+  } catch (const Error& problem) {
+    EXPECT_STREQ(problem.what(), "item 0");
+  }
+}
+
 // Sanitizers keep memory of their own and do not live with a limit on it.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST(ThreadPoolDeathTest, TooManyThreadsAreAnError) {
