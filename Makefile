@@ -1,6 +1,6 @@
 # build demo test bench install deb format lint: each installs the Debian packages that it lacks.
 BUILD_PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libgomp1 libfmt-dev nlohmann-json3-dev libsimdjson-dev \
-                  libcli11-dev libpcre2-dev libutf8proc-dev libzip-dev libpugixml-dev libxxhash-dev libhwy-dev \
+                  libcli11-dev libpcre2-dev libutf8proc-dev libminizip-dev libpugixml-dev libxxhash-dev libhwy-dev \
                   zlib1g-dev
 TEST_PACKAGES  := libgtest-dev libgmock-dev chromium libopenmpi-dev openmpi-bin
 FUZZ_PACKAGES  := clang-16 libclang-rt-16-dev

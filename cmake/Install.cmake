@@ -61,10 +61,11 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME committee-audit)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS libdnnl2)  # loaded by name
 set(CPACK_DEBIAN_MPI_PACKAGE_NAME committee-audit-mpi)
 set(CPACK_DEBIAN_MPI_PACKAGE_DEPENDS "committee-audit (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libcommittee-audit-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libdnnl-dev, libfmt-dev, nlohmann-json3-dev, libsimdjson-dev, \
-libpcre2-dev, libutf8proc-dev, libzip-dev, libpugixml-dev, libxxhash-dev, libhwy-dev, zlib1g-dev, pkg-config")
+libpcre2-dev, libutf8proc-dev, libminizip-dev, libpugixml-dev, libxxhash-dev, libhwy-dev, zlib1g-dev, pkg-config")
 include(CPack)

@@ -1,8 +1,8 @@
 #include "sandbox.h"
 
 #include <fcntl.h>
+#include <minizip/zip.h>
 #include <unistd.h>
-#include <zip.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -85,15 +85,18 @@ std::vector<std::string_view> cut(std::string_view input, size_t most) {
 
 fs::path put_archive(const std::string& name, const std::vector<Member>& members) {
   const fs::path path = sandbox() / name;
-  zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, nullptr);
+  const zipFile archive = zipOpen64(path.c_str(), APPEND_STATUS_CREATE);
   if (!archive) give_up("cannot write " + path.string());
+  constexpr int kStored = 0;
   for (const Member& member : members) {
-    zip_source_t* source = zip_source_buffer(archive, member.bytes.data(), member.bytes.size(), 0);
-    const auto index = zip_file_add(archive, member.name.c_str(), source, ZIP_FL_OVERWRITE);
-    if (index < 0) give_up("cannot add to " + path.string());
-    zip_set_file_compression(archive, static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0);
+    const bool written = zipOpenNewFileInZip(archive, member.name.c_str(), nullptr, nullptr, 0, nullptr, 0,
+                                             nullptr, kStored, 0) == ZIP_OK &&
+                         zipWriteInFileInZip(archive, member.bytes.data(),
+                                             static_cast<unsigned>(member.bytes.size())) == ZIP_OK &&
+                         zipCloseFileInZip(archive) == ZIP_OK;
+    if (!written) give_up("cannot add to " + path.string());
   }
-  if (zip_close(archive) != 0) give_up("cannot write " + path.string());
+  if (zipClose(archive, nullptr) != ZIP_OK) give_up("cannot write " + path.string());
   return path;
 }
 

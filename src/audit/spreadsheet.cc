@@ -1,71 +1,45 @@
 #include "audit/spreadsheet.h"
 
-#include <zip.h>
-
 #include <algorithm>
-#include <memory>
 #include <optional>
 #include <pugixml.hpp>
 
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "base/zip_archive.h"
 
 namespace committee::audit {
 namespace {
 
-// No honest workbook's parts unpack to more than this.
-constexpr uint64_t kMostUnpacked = 64;
-constexpr uint64_t kAlwaysAllowed = uint64_t{4} << 20;
 constexpr int kMostColumns = 16384;  // of the format
-
-struct ZipClose {
-  void operator()(zip_t* zip) const { zip_discard(zip); }
-};
 
 class Workbook {
  public:
-  explicit Workbook(const std::filesystem::path& path) : name_(path.string()) {
-    int code = 0;
-    zip_.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
-    if (!zip_) throw Error("{}: is no XLSX workbook: it cannot be opened as a zip archive", name_);
-    left_ = std::max<uint64_t>(kAlwaysAllowed, std::filesystem::file_size(path) * kMostUnpacked);
-  }
+  explicit Workbook(const std::filesystem::path& path) : archive_(path) {}
 
   // A part of the archive as XML; nothing where it is not there.
   std::optional<pugi::xml_document> part(const std::string& entry) {
-    zip_stat_t stat;
-    zip_stat_init(&stat);
-    if (zip_stat(zip_.get(), entry.c_str(), 0, &stat) != 0) return std::nullopt;
-    if (!(stat.valid & ZIP_STAT_SIZE) || stat.size > left_) {
-      throw Error("{}: part {} unpacks to far more than the file's size", name_, entry);
-    }
-    left_ -= stat.size;
-    std::string text(stat.size, '\0');
-    const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(zip_fopen(zip_.get(), entry.c_str(), 0),
-                                                                 zip_fclose);
-    if (!file || zip_fread(file.get(), text.data(), text.size()) != static_cast<zip_int64_t>(text.size())) {
-      throw Error("{}: part {} cannot be unpacked", name_, entry);
-    }
+    const auto* member = archive_.find(entry);
+    if (!member) return std::nullopt;
+    const auto bytes = archive_.read(*member);
     std::optional<pugi::xml_document> document(std::in_place);
     const auto parsed =
-        document->load_buffer(text.data(), text.size(), pugi::parse_default | pugi::parse_ws_pcdata);
-    if (!parsed) throw Error("{}: part {} is no XML: {}", name_, entry, parsed.description());
+        document->load_buffer(bytes.data(), bytes.size(), pugi::parse_default | pugi::parse_ws_pcdata);
+    if (!parsed) throw Error("{}: part {} is no XML: {}", name(), entry, parsed.description());
     return document;
   }
 
   pugi::xml_document required(const std::string& entry) {
     auto document = part(entry);
-    if (!document) throw Error("{}: is no XLSX workbook: part {} is missing", name_, entry);
+    if (!document) throw Error("{}: is no XLSX workbook: part {} is missing", name(), entry);
     return *std::move(document);
   }
 
-  const std::string& name() const { return name_; }
+  const std::string& name() const { return archive_.name(); }
 
  private:
-  std::string name_;
-  std::unique_ptr<zip_t, ZipClose> zip_;
-  uint64_t left_ = 0;  // bytes that may still be unpacked
+  ZipArchive archive_;
 };
 
 // The text of a string item: its own, or that of its runs.

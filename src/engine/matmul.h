@@ -41,11 +41,8 @@ class Matmul {
   bool widens(int64_t k) const { return packs_ && k % 2 == 0; }
 
  private:
-  void run_one_row(const Product& product, const void* a, const void* b, float* c);
-  void run_prepared(const Product& product, const void* a, const void* b, float* c);
-
-  struct Cache;
-  std::unique_ptr<Cache> cache_;
+  struct Scratch;
+  std::unique_ptr<Scratch> scratch_;
   bool best_ = true, packs_ = false, tiles_ = false;  // our own kernels, those for AVX512-BF16; AMX is there
 };
 
