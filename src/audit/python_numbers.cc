@@ -41,20 +41,42 @@ std::optional<double> parse_special(std::string_view text) {
   return std::nullopt;
 }
 
-double scaled(double number, int exponent) {
-  static const auto kPowers = [] {
-    std::array<double, 309> powers{};
-    for (size_t n = 0; n < powers.size(); ++n)
-      powers[n] = std::strtod(fmt::format("1e{}", n).c_str(), nullptr);
+// 10^n, the nearest double. Up to 10^22 products are exact.
+double power_of_ten(int n) {
+  static constexpr auto kExact = [] {
+    std::array<double, 23> powers{1};
+    for (size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
     return powers;
   }();
-  auto power = [](int n) { return kPowers[static_cast<size_t>(n)]; };
-  if (exponent > 308) return number == 0 ? 0 : std::copysign(HUGE_VAL, number);
-  if (exponent > 0) return number * power(exponent);
-  if (exponent < -616) return 0;
-  if (exponent < -308) return number / power(-308 - exponent) / power(308);
-  return number / power(-exponent);
+  if (static_cast<size_t>(n) < kExact.size()) return kExact[static_cast<size_t>(n)];
+  return std::strtod(fmt::format("1e{}", n).c_str(), nullptr);
 }
+
+double scaled(double number, int exponent) {
+  if (exponent > 308) return number == 0 ? 0 : std::copysign(HUGE_VAL, number);
+  if (exponent > 0) return number * power_of_ten(exponent);
+  if (exponent < -616) return 0;
+  if (exponent < -308) return number / power_of_ten(-308 - exponent) / power_of_ten(308);
+  return number / power_of_ten(-exponent);
+}
+
+// Digits as they are read, in a double; while that is exact, in an integer, which is faster.
+struct Significand {
+  static constexpr int kExact = 15;
+  int64_t whole = 0;
+  double number = 0;
+  int digits = 0;
+
+  void add(int digit) {
+    if (digits < kExact) {
+      whole = whole * 10 + digit;
+    } else {
+      number = value() * 10 + digit;
+    }
+    ++digits;
+  }
+  double value() const { return digits <= kExact ? static_cast<double>(whole) : number; }
+};
 
 }  // namespace
 
@@ -62,25 +84,21 @@ std::optional<double> parse_pandas_float(std::string_view text) {
   constexpr int kMaxDigits = 17;
   text = trimmed(text);
   if (!is_ordinary(text)) return parse_special(text);
-  size_t at = 0;
-  const bool negative = !text.empty() && text[0] == '-';
-  if (negative || (!text.empty() && text[0] == '+')) ++at;
-  double number = 0;
-  int digits = 0, exponent = 0;
+  size_t at = text[0] == '-' || text[0] == '+' ? 1 : 0;
+  Significand significand;
+  int exponent = 0;
   bool any = false;
   for (; at < text.size() && is_digit(text[at]); ++at, any = true) {
-    if (digits < kMaxDigits) {
-      number = number * 10 + (text[at] - '0');
-      ++digits;
+    if (significand.digits < kMaxDigits) {
+      significand.add(text[at] - '0');
     } else {
       ++exponent;
     }
   }
   if (at < text.size() && text[at] == '.') {
     for (++at; at < text.size() && is_digit(text[at]); ++at, any = true) {
-      if (digits >= kMaxDigits) continue;
-      number = number * 10 + (text[at] - '0');
-      ++digits;
+      if (significand.digits >= kMaxDigits) continue;
+      significand.add(text[at] - '0');
       --exponent;
     }
   }
@@ -95,7 +113,8 @@ std::optional<double> parse_pandas_float(std::string_view text) {
     at = static_cast<size_t>(end - text.data());
   }
   if (at != text.size()) return std::nullopt;
-  return scaled(negative ? -number : number, exponent);
+  const double number = significand.value();
+  return scaled(text[0] == '-' ? -number : number, exponent);
 }
 
 std::optional<double> parse_float(std::string_view text) {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
+#include <unordered_map>
 
 #include "audit/python_numbers.h"
 #include "base/csv.h"
@@ -14,6 +14,11 @@ namespace committee::audit {
 namespace {
 
 using Rows = std::vector<const ReferenceTable::Row*>;
+
+struct LayerRows {
+  Rows all;        // in the table's order
+  Rows of_domain;  // the first of every domain, in Scope's order; null where there is none
+};
 
 // One expert of a layer, as their script tallies it.
 struct Expert {
@@ -25,10 +30,10 @@ struct Expert {
 };
 
 struct Scope {
-  std::vector<std::string> domains;  // in order of appearance
-  int k = 0;                         // length of the first list
-  int64_t pool = 0;                  // guessed number of experts
-  int64_t threshold = 0;             // presences that make a candidate
+  std::unordered_map<std::string_view, size_t> domains;  // numbered in order of appearance
+  int k = 0;                                             // length of the first list
+  int64_t pool = 0;                                      // guessed number of experts
+  int64_t threshold = 0;                                 // presences that make a candidate
 };
 
 Scope scope_of(const ReferenceTable& table, double presence_ratio, const std::string& name) {
@@ -37,9 +42,8 @@ Scope scope_of(const ReferenceTable& table, double presence_ratio, const std::st
   }
   Scope scope;
   int64_t largest = -1;
-  std::set<std::string> seen;
   for (const auto& row : table.rows) {
-    if (seen.insert(row.domain).second) scope.domains.push_back(row.domain);
+    scope.domains.emplace(row.domain, scope.domains.size());
     if (scope.k == 0) scope.k = static_cast<int>(row.ids.size());
     for (const int64_t id : row.ids) largest = std::max(largest, id);
   }
@@ -51,22 +55,20 @@ Scope scope_of(const ReferenceTable& table, double presence_ratio, const std::st
 }
 
 // The layer's experts in the order in which the domains list them.
-std::vector<Expert> tally(const Rows& rows, const Scope& scope) {
+std::vector<Expert> tally(const Rows& of_domain, const Scope& scope) {
   std::vector<Expert> experts;
   std::map<int64_t, size_t> places;
-  for (const auto& domain : scope.domains) {
-    const auto row =
-        std::find_if(rows.begin(), rows.end(), [&](const auto* r) { return r->domain == domain; });
-    if (row == rows.end()) continue;
-    const size_t listed = std::min((*row)->ids.size(), (*row)->values.size());
+  for (const auto* row : of_domain) {
+    if (!row) continue;
+    const size_t listed = std::min(row->ids.size(), row->values.size());
     for (size_t i = 0; i < listed; ++i) {
-      const int64_t id = (*row)->ids[i];
+      const int64_t id = row->ids[i];
       if (id < 0) continue;
       const auto [place, added] = places.emplace(id, experts.size());
       if (added) experts.push_back({.id = id, .ranks = {}});
       Expert& expert = experts[place->second];
       expert.ranks.push_back(static_cast<int>(i) + 1);
-      expert.eci += (*row)->values[i];
+      expert.eci += row->values[i];
     }
   }
   const auto domains = static_cast<int64_t>(scope.domains.size());
@@ -118,9 +120,9 @@ double ratio_of(double coverage, int64_t size, int64_t pool) {
   return outside > 0 ? inside / outside : std::numeric_limits<double>::infinity();
 }
 
-void add_layer(CsvWriter& csv, int64_t layer, const Rows& rows, const Scope& scope) {
+void add_layer(CsvWriter& csv, int64_t layer, const LayerRows& rows, const Scope& scope) {
   csv.add(layer);
-  const auto experts = tally(rows, scope);
+  const auto experts = tally(rows.of_domain, scope);
   if (experts.empty()) {
     csv.add("").add(0).add("").add("").add("0.0").add("1.0").end_row();
     return;
@@ -134,7 +136,7 @@ void add_layer(CsvWriter& csv, int64_t layer, const Rows& rows, const Scope& sco
     ecis.push_back(expert.eci);
   }
   const auto size = static_cast<double>(ids.size());
-  const double total = total_of(rows);
+  const double total = total_of(rows.all);
   const double coverage = total > 0 ? python::pairwise_sum(ecis) / total : 0;
   const double ratio = ratio_of(coverage, static_cast<int64_t>(ids.size()), scope.pool);
   auto rounded = [](double x, int digits) { return python::repr(python::round_decimals(x, digits)); };
@@ -147,8 +149,14 @@ void add_layer(CsvWriter& csv, int64_t layer, const Rows& rows, const Scope& sco
 
 std::string reference_csv(const ReferenceTable& table, double presence_ratio, const std::string& name) {
   const Scope scope = scope_of(table, presence_ratio, name);
-  std::map<int64_t, Rows> layers;
-  for (const auto& row : table.rows) layers[row.layer].push_back(&row);
+  std::map<int64_t, LayerRows> layers;
+  for (const auto& row : table.rows) {
+    LayerRows& layer = layers[row.layer];
+    layer.all.push_back(&row);
+    layer.of_domain.resize(scope.domains.size());
+    auto& first = layer.of_domain[scope.domains.at(row.domain)];
+    if (!first) first = &row;
+  }
   const int64_t shift = layers.begin()->first == 1 ? 1 : 0;
   CsvWriter csv({"Layer", "Committee", "Size", "Avg_mu", "Avg_sigma_sq", "Coverage", "Ratio"});
   for (const auto& [layer, rows] : layers) add_layer(csv, layer - shift, rows, scope);

@@ -15,29 +15,28 @@ namespace {
 
 constexpr double kLargestInteger = 9e15;
 
-[[noreturn]] void refuse(const Spreadsheet& table, const Spreadsheet::Row& row, int column,
-                         const char* rule) {
-  throw Error("{}:{}: column \"{}\" {}: \"{}\"", table.name, row.line, table.header[column], rule,
-              table.cell(row, column));
+[[noreturn]] void refuse(const Spreadsheet& table, int column, const char* rule) {
+  throw Error("{}:{}: column \"{}\" {}: \"{}\"", table.name(), table.line(), table.header()[column], rule,
+              table.cell(column));
 }
 
-double number(const Spreadsheet& table, const Spreadsheet::Row& row, int column) {
-  const std::string_view cell = table.cell(row, column);
-  const auto value = table.from_csv ? python::parse_pandas_float(cell) : python::parse_float(cell);
-  if (!value || std::isnan(*value)) refuse(table, row, column, "must hold a number");
+double number(const Spreadsheet& table, int column) {
+  const std::string_view cell = table.cell(column);
+  const auto value = table.from_csv() ? python::parse_pandas_float(cell) : python::parse_float(cell);
+  if (!value || std::isnan(*value)) refuse(table, column, "must hold a number");
   return *value;
 }
 
 // Whole numbers, or numbers cut to them as int() does.
-int64_t integer(const Spreadsheet& table, const Spreadsheet::Row& row, int column) {
-  const double value = number(table, row, column);
-  if (!(std::abs(value) < kLargestInteger)) refuse(table, row, column, "must hold an integer");
+int64_t integer(const Spreadsheet& table, int column) {
+  const double value = number(table, column);
+  if (!(std::abs(value) < kLargestInteger)) refuse(table, column, "must hold an integer");
   return static_cast<int64_t>(value);
 }
 
 // A Python-like list or tuple, comma-joined numbers, a single number, or nothing.
-std::vector<double> numbers(const Spreadsheet& table, const Spreadsheet::Row& row, int column) {
-  std::string_view text = table.cell(row, column);
+std::vector<double> numbers(const Spreadsheet& table, int column) {
+  std::string_view text = table.cell(column);
   auto strip = [&](const char* unwanted) {
     const auto begin = text.find_first_not_of(unwanted);
     text = begin == std::string_view::npos ? std::string_view()
@@ -54,7 +53,7 @@ std::vector<double> numbers(const Spreadsheet& table, const Spreadsheet::Row& ro
     const std::string_view item = text.substr(0, comma);
     if (item.find_first_not_of(" \t\r\n") != std::string_view::npos) {
       const auto value = python::parse_float(item);
-      if (!value) refuse(table, row, column, "must hold a list of numbers");
+      if (!value) refuse(table, column, "must hold a list of numbers");
       values.push_back(*value);
     }
     text.remove_prefix(std::min(comma + 1, text.size()));
@@ -62,15 +61,15 @@ std::vector<double> numbers(const Spreadsheet& table, const Spreadsheet::Row& ro
   return values;
 }
 
-ReferenceTable read_listed(const Spreadsheet& table) {
+ReferenceTable read_listed(Spreadsheet& table) {
   const int layer = table.column("idx"), domain = table.column("domain"), ids = table.column("topk_indices"),
             values = table.column("topk_values");
   ReferenceTable result;
-  for (const auto& row : table.rows) {
+  while (table.next()) {
     ReferenceTable::Row listed{
-        integer(table, row, layer), std::string(table.cell(row, domain)), {}, numbers(table, row, values)};
-    for (const double id : numbers(table, row, ids)) {
-      if (!(std::abs(id) < kLargestInteger)) refuse(table, row, ids, "must hold expert ids");
+        integer(table, layer), std::string(table.cell(domain)), {}, numbers(table, values)};
+    for (const double id : numbers(table, ids)) {
+      if (!(std::abs(id) < kLargestInteger)) refuse(table, ids, "must hold expert ids");
       listed.ids.push_back(static_cast<int64_t>(id));
     }
     result.rows.push_back(std::move(listed));
@@ -94,57 +93,85 @@ double aggregate(std::vector<double>& values, AggWeight how) {
   return values.size() % 2 == 1 ? values[half] : (values[half] + values[half - 1]) / 2;
 }
 
-// A row of the long layout; `domain` is its place in the order of names.
+// A row of the long layout.
 struct Entry {
-  int64_t layer = 0, expert = 0;
-  int domain = 0;
+  int64_t expert = 0;
   double weight = 0, rank = 0;
-
-  bool same_group(const Entry& other) const { return layer == other.layer && domain == other.domain; }
 };
 
-// Numbers the names of a column by their order: the names, and every row's number.
-struct Names {
-  std::vector<std::string_view> names;
-  std::vector<int> of_row;
+// Rows of one layer and domain that follow each other.
+struct Run {
+  int64_t layer = 0;
+  int domain = 0;
+  size_t begin = 0, size = 0;  // in `entries`
+
+  bool same_group(const Run& other) const { return layer == other.layer && domain == other.domain; }
 };
-Names names_of(const Spreadsheet& table, int column) {
-  Names result;
-  std::unordered_map<std::string_view, int> met;
-  for (const auto& row : table.rows) {
-    const std::string_view name = table.cell(row, column);
-    // Most rows repeat the name above them.
-    if (!result.of_row.empty() && result.names[result.of_row.back()] == name) {
-      result.of_row.push_back(result.of_row.back());
-      continue;
-    }
-    const auto [place, added] = met.emplace(name, static_cast<int>(result.names.size()));
-    if (added) result.names.push_back(name);
-    result.of_row.push_back(place->second);
+
+struct LongTable {
+  std::vector<Entry> entries;
+  std::vector<Run> runs;
+  std::vector<std::string> domains;
+  int64_t last_rank = -1;
+  bool ranked = false;
+};
+
+// Numbers names in the order in which they are met. Most rows repeat the name above them.
+class Numbering {
+ public:
+  int of(std::string_view name) {
+    if (last_ >= 0 && names_[static_cast<size_t>(last_)] == name) return last_;
+    const auto [place, added] = places_.emplace(name, static_cast<int>(names_.size()));
+    if (added) names_.emplace_back(name);
+    return last_ = place->second;
   }
-  std::vector<int> order(result.names.size()), place(order.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int a, int b) { return result.names[a] < result.names[b]; });
-  for (size_t i = 0; i < order.size(); ++i) place[order[i]] = static_cast<int>(i);
-  for (int& name : result.of_row) name = place[name];
-  std::sort(result.names.begin(), result.names.end());
+  std::vector<std::string> names() && { return std::move(names_); }
+
+ private:
+  std::unordered_map<std::string, int> places_;
+  std::vector<std::string> names_;
+  int last_ = -1;
+};
+
+LongTable read_rows(Spreadsheet& table) {
+  const int layer = table.column("layer"), domain = table.column("domain"),
+            expert = table.column("expert_idx"), weight = table.column("expert_weight"),
+            rank = table.column("topk_rank");
+  LongTable result;
+  result.ranked = rank >= 0;
+  Numbering domains;
+  while (table.next()) {
+    const Run run{integer(table, layer), domains.of(table.cell(domain)), result.entries.size()};
+    Entry entry{.expert = integer(table, expert), .weight = number(table, weight)};
+    if (result.ranked) {
+      const int64_t place = integer(table, rank);
+      entry.rank = static_cast<double>(place);
+      result.last_rank = std::max(result.last_rank, place);
+    }
+    if (result.runs.empty() || !result.runs.back().same_group(run)) result.runs.push_back(run);
+    ++result.runs.back().size;
+    result.entries.push_back(entry);
+  }
+  result.domains = std::move(domains).names();
   return result;
 }
 
-// By layer, domain and expert, rows of one expert in their order.
-void sort_entries(std::vector<Entry>& entries) {
-  const auto before = [](const Entry& a, const Entry& b) {
+// By layer and the domain's name; runs of one group stay in their order.
+void sort_runs(LongTable& table) {
+  std::stable_sort(table.runs.begin(), table.runs.end(), [&](const Run& a, const Run& b) {
     if (a.layer != b.layer) return a.layer < b.layer;
-    return a.domain != b.domain ? a.domain < b.domain : a.expert < b.expert;
-  };
-  if (!std::is_sorted(entries.begin(), entries.end(), before)) {
-    std::stable_sort(entries.begin(), entries.end(), before);
-  }
+    return a.domain != b.domain && table.domains[a.domain] < table.domains[b.domain];
+  });
 }
 
-// The experts of one layer and domain, best first.
-std::vector<Aggregated> aggregate_group(std::span<const Entry> group, AggWeight how, bool ranked) {
+// The experts of one layer and domain by id; `group` is reordered.
+std::vector<Aggregated> aggregate_group(std::vector<Entry>& group, AggWeight how, bool ranked) {
+  const auto by_expert = [](const Entry& a, const Entry& b) { return a.expert < b.expert; };
+  if (!std::is_sorted(group.begin(), group.end(), by_expert)) {
+    std::stable_sort(group.begin(), group.end(), by_expert);
+  }
   std::vector<Aggregated> experts;
+  experts.reserve(group.size());
   std::vector<double> weights, ranks;
   for (size_t begin = 0, end = 0; begin < group.size(); begin = end) {
     weights.clear();
@@ -156,63 +183,67 @@ std::vector<Aggregated> aggregate_group(std::span<const Entry> group, AggWeight 
     experts.push_back({group[begin].expert, aggregate(weights, how)});
     if (ranked) experts.back().rank = aggregate(ranks, AggWeight::kMean);
   }
-  std::stable_sort(experts.begin(), experts.end(), [](const Aggregated& a, const Aggregated& b) {
-    return a.weight != b.weight ? a.weight > b.weight : a.rank < b.rank;
-  });
   return experts;
 }
 
-ReferenceTable read_long(const Spreadsheet& table, const ReferenceOptions& options) {
-  const int layer = table.column("layer"), domain = table.column("domain"),
-            expert = table.column("expert_idx"), weight = table.column("expert_weight"),
-            rank = table.column("topk_rank");
-  const Names domains = names_of(table, domain);
-  std::vector<Entry> entries;
-  entries.reserve(table.rows.size());
-  int64_t last_rank = -1;
-  for (size_t i = 0; i < table.rows.size(); ++i) {
-    const auto& row = table.rows[i];
-    entries.push_back({.layer = integer(table, row, layer),
-                       .expert = integer(table, row, expert),
-                       .domain = domains.of_row[i],
-                       .weight = number(table, row, weight)});
-    if (rank < 0) continue;
-    const int64_t place = integer(table, row, rank);
-    entries.back().rank = static_cast<double>(place);
-    last_rank = std::max(last_rank, place);
-  }
-  sort_entries(entries);
+// Puts the `count` best first, best of all first, and drops the others.
+void keep_best(std::vector<Aggregated>& experts, size_t count) {
+  count = std::min(count, experts.size());
+  std::partial_sort(experts.begin(), experts.begin() + static_cast<std::ptrdiff_t>(count), experts.end(),
+                    [](const Aggregated& a, const Aggregated& b) {
+                      if (a.weight != b.weight) return a.weight > b.weight;
+                      return a.rank != b.rank ? a.rank < b.rank : a.expert < b.expert;
+                    });
+  experts.resize(count);
+}
 
-  std::vector<std::vector<Aggregated>> groups;
+// To lists of k.
+void pad(ReferenceTable& table, std::optional<int64_t> k, const std::string& name) {
+  if (!k) {
+    k = 0;
+    for (const auto& row : table.rows) k = std::max(*k, static_cast<int64_t>(row.ids.size()));
+  }
+  // A bound against tables that ask for gigabytes of padding.
+  if (*k < 1 || *k > 65536) throw Error("{}: k is {}, must be 1 to 65536", name, *k);
+  for (auto& row : table.rows) {
+    row.ids.resize(static_cast<size_t>(*k), -1);
+    row.values.resize(static_cast<size_t>(*k), 0.0);
+  }
+}
+
+ReferenceTable read_long(Spreadsheet& table, const ReferenceOptions& options) {
+  LongTable rows = read_rows(table);
+  sort_runs(rows);
+  // Where nothing tells k it is the longest list's length, so that every list is whole.
+  std::optional<int64_t> k = rows.ranked ? std::optional(rows.last_rank + 1) : std::nullopt;
+  if (options.k) k = *options.k;
   ReferenceTable result;
-  size_t largest = 0;
-  for (size_t begin = 0, end = 0; begin < entries.size(); begin = end) {
-    while (end < entries.size() && entries[end].same_group(entries[begin])) ++end;
-    groups.push_back(
-        aggregate_group(std::span(entries).subspan(begin, end - begin), options.agg_weight, rank >= 0));
-    largest = std::max(largest, groups.back().size());
-    result.rows.push_back({entries[begin].layer, std::string(domains.names[entries[begin].domain]), {}, {}});
-  }
-  const int64_t k = options.k ? *options.k : rank >= 0 ? last_rank + 1 : static_cast<int64_t>(largest);
-  // Lists are padded to k: a bound against tables that ask for gigabytes of padding.
-  if (k < 1 || k > 65536) throw Error("{}: k is {}, must be 1 to 65536", table.name, k);
-  for (size_t i = 0; i < groups.size(); ++i) {
-    auto& [at, name, ids, values] = result.rows[i];
-    groups[i].resize(std::min(groups[i].size(), static_cast<size_t>(k)));
-    for (const Aggregated& best : groups[i]) {
-      ids.push_back(best.expert);
-      values.push_back(best.weight);
+  std::vector<Entry> group;
+  for (size_t begin = 0, end = 0; begin < rows.runs.size(); begin = end) {
+    const Run& first = rows.runs[begin];
+    group.clear();
+    for (; end < rows.runs.size() && rows.runs[end].same_group(first); ++end) {
+      const auto entries = std::span(rows.entries).subspan(rows.runs[end].begin, rows.runs[end].size);
+      group.insert(group.end(), entries.begin(), entries.end());
     }
-    ids.resize(static_cast<size_t>(k), -1);
-    values.resize(static_cast<size_t>(k), 0.0);
+    auto experts = aggregate_group(group, options.agg_weight, rows.ranked);
+    keep_best(experts, k ? static_cast<size_t>(std::max<int64_t>(*k, 0)) : experts.size());
+    auto& [layer, domain, ids, values] = result.rows.emplace_back();
+    layer = first.layer;
+    domain = rows.domains[static_cast<size_t>(first.domain)];
+    for (const Aggregated& expert : experts) {
+      ids.push_back(expert.expert);
+      values.push_back(expert.weight);
+    }
   }
+  pad(result, k, table.name());
   return result;
 }
 
 }  // namespace
 
 ReferenceTable read_reference_table(const std::filesystem::path& path, const ReferenceOptions& options) {
-  const Spreadsheet table = read_spreadsheet(path);
+  Spreadsheet table(path);
   auto has = [&](std::initializer_list<const char*> titles) {
     return std::all_of(titles.begin(), titles.end(),
                        [&](const char* title) { return table.column(title) >= 0; });
@@ -226,9 +257,9 @@ ReferenceTable read_reference_table(const std::filesystem::path& path, const Ref
     throw Error(
         "{}: the columns fit neither layout: idx, domain, topk_indices, topk_values, or layer, domain, "
         "expert_idx, expert_weight",
-        table.name);
+        table.name());
   }
-  if (result.rows.empty()) throw Error("{}: has a header but no rows", table.name);
+  if (result.rows.empty()) throw Error("{}: has a header but no rows", table.name());
   return result;
 }
 

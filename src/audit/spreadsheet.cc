@@ -1,6 +1,7 @@
 #include "audit/spreadsheet.h"
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <pugixml.hpp>
 
@@ -85,81 +86,98 @@ std::string value_of(const pugi::xml_node& cell, const std::vector<std::string>&
   return shared[index];
 }
 
-[[noreturn]] void too_wide(const Spreadsheet& table, int64_t line, size_t cells) {
-  throw Error("{}:{}: has {} cells, the header {}", table.name, line, cells, table.header.size());
-}
-
 // The cells of a sheet's row, those before and between them empty.
 std::vector<std::string> cells_of(const pugi::xml_node& row, const std::vector<std::string>& shared,
-                                  const Spreadsheet& table, int64_t line) {
+                                  const std::string& name) {
   std::vector<std::string> cells;
   for (const auto& cell : row.children("c")) {
     const std::string reference = cell.attribute("r").value();
-    const auto column = static_cast<size_t>(
-        reference.empty() ? static_cast<int>(cells.size()) : std::max(0, column_of(reference, table.name)));
-    if (!table.header.empty() && column >= table.header.size()) too_wide(table, line, column + 1);
+    const auto column = static_cast<size_t>(reference.empty() ? static_cast<int>(cells.size())
+                                                              : std::max(0, column_of(reference, name)));
     if (cells.size() <= column) cells.resize(column + 1);
-    cells[column] = value_of(cell, shared, table.name);
+    cells[column] = value_of(cell, shared, name);
   }
   return cells;
 }
 
-Spreadsheet read_xlsx(const std::filesystem::path& path) {
-  Workbook book(path);
-  std::vector<std::string> shared;
-  if (const auto strings = book.part("xl/sharedStrings.xml")) {
-    for (const auto& item : strings->child("sst").children("si")) shared.push_back(text_of(item));
-  }
-  const auto sheet = book.required(first_sheet(book));
-  Spreadsheet table{.name = book.name()};
-  int64_t line = 0;
-  for (const auto& row : sheet.child("worksheet").child("sheetData").children("row")) {
-    line = row.attribute("r").as_llong(line + 1);
-    auto cells = cells_of(row, shared, table, line);
-    if (std::all_of(cells.begin(), cells.end(), [](const auto& c) { return c.empty(); })) continue;
-    if (table.header.empty()) {
-      table.header = std::move(cells);
-      continue;
+class XlsxRows : public Spreadsheet::Rows {
+ public:
+  explicit XlsxRows(const std::filesystem::path& path) {
+    Workbook book(path);
+    name_ = book.name();
+    if (const auto strings = book.part("xl/sharedStrings.xml")) {
+      for (const auto& item : strings->child("sst").children("si")) shared_.push_back(text_of(item));
     }
-    table.rows.push_back({line, table.cells.size(), cells.size()});
-    for (std::string& cell : cells) table.cells.push_back(table.texts.emplace_back(std::move(cell)));
+    sheet_ = book.required(first_sheet(book));
+    row_ = sheet_.child("worksheet").child("sheetData").child("row");
   }
-  return table;
-}
 
-Spreadsheet read_csv(const std::filesystem::path& path) {
-  Spreadsheet table{.name = path.string(), .from_csv = true};
-  table.file = MappedFile(path);
-  CsvReader reader(table.file.text(), table.name);
-  if (auto header = reader.next()) table.header = std::move(header->cells);
-  // Growing step by step would take longer than reading does; of what is too much no page is touched.
-  table.cells.reserve(table.file.bytes().size() / 8);
-  table.rows.reserve(table.file.bytes().size() / 32);
-  for (;;) {
-    const size_t begin = table.cells.size();
-    const auto line = reader.next(table.cells, table.texts);
-    if (!line) return table;
-    table.rows.push_back({*line, begin, table.cells.size() - begin});
-    if (table.rows.back().size > table.header.size()) too_wide(table, *line, table.rows.back().size);
+  std::optional<int64_t> next(std::vector<std::string_view>& cells) override {
+    while (row_) {
+      line_ = row_.attribute("r").as_llong(line_ + 1);
+      texts_ = cells_of(row_, shared_, name_);
+      row_ = row_.next_sibling("row");
+      if (std::all_of(texts_.begin(), texts_.end(), [](const auto& text) { return text.empty(); })) continue;
+      cells.assign(texts_.begin(), texts_.end());
+      return line_;
+    }
+    return std::nullopt;
   }
-}
+
+ private:
+  std::string name_;
+  pugi::xml_document sheet_;
+  pugi::xml_node row_;
+  std::vector<std::string> shared_, texts_;
+  int64_t line_ = 0;
+};
+
+class CsvRows : public Spreadsheet::Rows {
+ public:
+  explicit CsvRows(const std::filesystem::path& path) : file_(path), reader_(file_.text(), path.string()) {}
+
+  std::optional<int64_t> next(std::vector<std::string_view>& cells) override {
+    cells.clear();
+    unquoted_.clear();
+    return reader_.next(cells, unquoted_);
+  }
+
+ private:
+  MappedFile file_;
+  CsvReader reader_;
+  std::deque<std::string> unquoted_;
+};
 
 }  // namespace
 
-int Spreadsheet::column(const std::string& title) const {
-  const auto found = std::find(header.begin(), header.end(), title);
-  return found == header.end() ? -1 : static_cast<int>(found - header.begin());
-}
-
-Spreadsheet read_spreadsheet(const std::filesystem::path& path) {
+Spreadsheet::Spreadsheet(const std::filesystem::path& path) : name_(path.string()) {
   std::string extension = path.extension().string();
   for (char& c : extension) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  if (extension != ".csv" && extension != ".xlsx") {
-    throw Error("{}: a table is a .csv or .xlsx file", path.string());
+  from_csv_ = extension == ".csv";
+  if (!from_csv_ && extension != ".xlsx") throw Error("{}: a table is a .csv or .xlsx file", name_);
+  if (from_csv_) {
+    rows_ = std::make_unique<CsvRows>(path);
+  } else {
+    rows_ = std::make_unique<XlsxRows>(path);
   }
-  Spreadsheet table = extension == ".csv" ? read_csv(path) : read_xlsx(path);
-  if (table.header.empty()) throw Error("{}: is empty, a header was expected", table.name);
-  return table;
+  if (!rows_->next(cells_)) throw Error("{}: is empty, a header was expected", name_);
+  header_.assign(cells_.begin(), cells_.end());
+}
+Spreadsheet::Spreadsheet(Spreadsheet&&) noexcept = default;
+Spreadsheet::~Spreadsheet() = default;
+
+int Spreadsheet::column(const std::string& title) const {
+  const auto found = std::find(header_.begin(), header_.end(), title);
+  return found == header_.end() ? -1 : static_cast<int>(found - header_.begin());
+}
+
+bool Spreadsheet::next() {
+  const auto line = rows_->next(cells_);
+  if (!line) return false;
+  line_ = *line;
+  if (cells_.size() > header_.size())
+    throw Error("{}:{}: has {} cells, the header {}", name_, line_, cells_.size(), header_.size());
+  return true;
 }
 
 }  // namespace committee::audit

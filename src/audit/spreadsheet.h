@@ -1,42 +1,52 @@
 #pragma once
 
-#include <deque>
+#include <cstdint>
 #include <filesystem>
-#include <span>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/mapped_file.h"
-
 namespace committee::audit {
 
-// A table of text cells with the line (CSV) or row (XLSX) that each begins at. Movable.
-struct Spreadsheet {
-  struct Row {
-    int64_t line = 0;
-    size_t begin = 0, size = 0;  // in `cells`
-  };
-  std::string name;  // for errors
-  bool from_csv = false;
-  std::vector<std::string> header{};
-  std::vector<Row> rows{};
+// A table of text cells, *.csv or the first sheet of *.xlsx, read row by row. Movable. Throws Error naming
+// file, line and rule.
+class Spreadsheet {
+ public:
+  // Reads the header, the first row with anything in it.
+  explicit Spreadsheet(const std::filesystem::path& path);
+  Spreadsheet(Spreadsheet&&) noexcept;
+  ~Spreadsheet();
 
-  std::vector<std::string_view> cells{};  // of all rows, pointing into what follows
-  std::deque<std::string> texts{};
-  MappedFile file{};
+  const std::string& name() const { return name_; }  // for errors
+  bool from_csv() const { return from_csv_; }
+  const std::vector<std::string>& header() const { return header_; }
+  int column(const std::string& title) const;  // its index, or -1
 
-  // Index of a column, or -1.
-  int column(const std::string& title) const;
+  // Goes on to the next row with anything in it; false at the end.
+  bool next();
+  int64_t line() const { return line_; }  // that the row begins at; of XLSX its number
 
-  // Empty where the row is shorter than the header.
-  std::string_view cell(const Row& row, int column) const {
+  // Of the row, until next() is called again; empty where the row is shorter than the header.
+  std::string_view cell(int column) const {
     const auto at = static_cast<size_t>(column);
-    return at < row.size ? cells[row.begin + at] : std::string_view();
+    return at < cells_.size() ? cells_[at] : std::string_view();
   }
-};
 
-// Reads *.csv, or the first sheet of *.xlsx. Throws Error naming file, line and rule.
-Spreadsheet read_spreadsheet(const std::filesystem::path& path);
+  // Where rows come from: the row's line and its cells, which stay until the next call.
+  struct Rows {
+    virtual ~Rows() = default;
+    virtual std::optional<int64_t> next(std::vector<std::string_view>& cells) = 0;
+  };
+
+ private:
+  std::string name_;
+  bool from_csv_ = false;
+  std::unique_ptr<Rows> rows_;
+  std::vector<std::string> header_;
+  std::vector<std::string_view> cells_;
+  int64_t line_ = 0;
+};
 
 }  // namespace committee::audit

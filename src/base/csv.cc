@@ -1,5 +1,7 @@
 #include "base/csv.h"
 
+#include <hwy/highway.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -9,6 +11,23 @@
 #include "base/utf8.h"
 
 namespace committee {
+namespace {
+
+// Where an unquoted cell that begins at `at` ends: at a comma, a line feed, or the end of the text.
+size_t cell_end(std::string_view text, size_t at) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::CappedTag<uint8_t, 16> d;
+  const auto comma = hn::Set(d, ','), line_feed = hn::Set(d, '\n');
+  for (; at + hn::Lanes(d) <= text.size(); at += hn::Lanes(d)) {
+    const auto bytes = hn::LoadU(d, reinterpret_cast<const uint8_t*>(text.data()) + at);
+    const auto found = hn::FindFirstTrue(d, hn::Or(hn::Eq(bytes, comma), hn::Eq(bytes, line_feed)));
+    if (found >= 0) return at + static_cast<size_t>(found);
+  }
+  while (at < text.size() && text[at] != ',' && text[at] != '\n') ++at;
+  return at;
+}
+
+}  // namespace
 
 CsvReader::CsvReader(std::string_view text, std::string name) : text_(text), name_(std::move(name)) {
   if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
@@ -44,15 +63,18 @@ std::string_view CsvReader::quoted_cell(std::deque<std::string>& unquoted) {
 
 std::string_view CsvReader::cell(std::deque<std::string>& unquoted) {
   if (at_ < text_.size() && text_[at_] == '"') return quoted_cell(unquoted);
-  size_t end = at_;  // cells are short: find_first_of() takes longer
-  while (end < text_.size() && text_[end] != ',' && text_[end] != '\n') ++end;
+  const size_t end = cell_end(text_, at_);
   std::string_view value = text_.substr(at_, end - at_);
   at_ = end;
   if (value.ends_with('\r') && (at_ == text_.size() || text_[at_] == '\n')) value.remove_suffix(1);
   return value;
 }
 
-void CsvReader::check_utf8(size_t begin, int64_t line) const {
+void CsvReader::check_utf8(size_t begin, int64_t line) {
+  constexpr size_t kAhead = size_t{1} << 16;
+  if (at_ <= ascii_until_) return;
+  ascii_until_ = begin + ascii_prefix(text_.substr(begin, std::max(kAhead, at_ - begin)));
+  if (at_ <= ascii_until_) return;
   const std::string_view record = text_.substr(begin, at_ - begin);
   const auto at = find_invalid_utf8(record);
   if (!at) return;

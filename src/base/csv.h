@@ -35,11 +35,11 @@ class CsvReader {
  private:
   std::string_view cell(std::deque<std::string>& unquoted);
   std::string_view quoted_cell(std::deque<std::string>& unquoted);
-  void check_utf8(size_t begin, int64_t line) const;
+  void check_utf8(size_t begin, int64_t line);
 
   std::string_view text_;
   std::string name_;
-  size_t at_ = 0;
+  size_t at_ = 0, ascii_until_ = 0;
   int64_t line_ = 1;
 };
 

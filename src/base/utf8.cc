@@ -32,23 +32,26 @@ size_t sequence_length(std::string_view text) {
 
 }  // namespace
 
-std::optional<size_t> find_invalid_utf8(std::string_view text) {
+size_t ascii_prefix(std::string_view text) {
+  constexpr size_t kWords = 4;
   size_t at = 0;
-  while (at < text.size()) {
-    // Eight ASCII bytes at a time: nearly all text is.
-    uint64_t word = 0;
-    if (at + sizeof word <= text.size()) {
-      std::memcpy(&word, text.data() + at, sizeof word);
-      if ((word & 0x8080808080808080u) == 0) {
-        at += sizeof word;
-        continue;
-      }
-    }
+  for (; at + kWords * sizeof(uint64_t) <= text.size(); at += kWords * sizeof(uint64_t)) {
+    uint64_t words[kWords];
+    std::memcpy(words, text.data() + at, sizeof words);
+    if (((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) != 0) break;
+  }
+  while (at < text.size() && static_cast<uint8_t>(text[at]) < 0x80) ++at;
+  return at;
+}
+
+std::optional<size_t> find_invalid_utf8(std::string_view text) {
+  for (size_t at = 0;;) {
+    at += ascii_prefix(text.substr(at));
+    if (at == text.size()) return std::nullopt;
     const size_t length = sequence_length(text.substr(at));
     if (length == 0) return at;
     at += length;
   }
-  return std::nullopt;
 }
 
 }  // namespace committee
