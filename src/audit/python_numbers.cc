@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <numeric>
 
 namespace committee::audit::python {
@@ -78,12 +79,29 @@ struct Significand {
   double value() const { return digits <= kExact ? static_cast<double>(whole) : number; }
 };
 
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+// Nearly all numbers: up to 15 digits with or without a point. NaN for others.
+double parse_short_decimal(std::string_view text) {
+  if (text.empty() || text.size() > Significand::kExact) return kNone;
+  const char *at = text.data(), *const end = at + text.size();
+  int64_t whole = 0;
+  for (; at < end && is_digit(*at); ++at) whole = whole * 10 + (*at - '0');
+  if (at == end) return static_cast<double>(whole);
+  if (*at != '.' || text.size() == 1) return kNone;
+  const char* const decimals = ++at;
+  for (; at < end && is_digit(*at); ++at) whole = whole * 10 + (*at - '0');
+  if (at != end) return kNone;
+  return static_cast<double>(whole) / power_of_ten(static_cast<int>(end - decimals));
+}
+
 }  // namespace
 
-std::optional<double> parse_pandas_float(std::string_view text) {
+double parse_pandas_float(std::string_view text) {
   constexpr int kMaxDigits = 17;
+  if (const double value = parse_short_decimal(text); !std::isnan(value)) return value;
   text = trimmed(text);
-  if (!is_ordinary(text)) return parse_special(text);
+  if (!is_ordinary(text)) return parse_special(text).value_or(kNone);
   size_t at = text[0] == '-' || text[0] == '+' ? 1 : 0;
   Significand significand;
   int exponent = 0;
@@ -102,17 +120,17 @@ std::optional<double> parse_pandas_float(std::string_view text) {
       --exponent;
     }
   }
-  if (!any) return std::nullopt;
+  if (!any) return kNone;
   if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
     ++at;
     if (at < text.size() && text[at] == '+') ++at;
     int power = 0;
     const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), power);
-    if (error != std::errc() || std::abs(power) > 100000) return std::nullopt;
+    if (error != std::errc() || std::abs(power) > 100000) return kNone;
     exponent += power;
     at = static_cast<size_t>(end - text.data());
   }
-  if (at != text.size()) return std::nullopt;
+  if (at != text.size()) return kNone;
   const double number = significand.value();
   return scaled(text[0] == '-' ? -number : number, exponent);
 }

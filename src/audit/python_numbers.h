@@ -11,8 +11,8 @@
 namespace committee::audit::python {
 
 // A decimal number as pandas reads it from CSV: 17 digits, leading zeros among them, times one power of ten,
-// so that long numbers can differ from the nearest double. Nothing where the text is no number.
-std::optional<double> parse_pandas_float(std::string_view text);
+// so that long numbers can differ from the nearest double. NaN where the text is no number.
+double parse_pandas_float(std::string_view text);
 // As Python's float() reads it: the nearest double.
 std::optional<double> parse_float(std::string_view text);
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <limits>
-#include <numeric>
 #include <span>
 #include <unordered_map>
 
@@ -22,9 +22,11 @@ constexpr double kLargestInteger = 9e15;
 
 double number(const Spreadsheet& table, int column) {
   const std::string_view cell = table.cell(column);
-  const auto value = table.from_csv() ? python::parse_pandas_float(cell) : python::parse_float(cell);
-  if (!value || std::isnan(*value)) refuse(table, column, "must hold a number");
-  return *value;
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  const double value =
+      table.from_csv() ? python::parse_pandas_float(cell) : python::parse_float(cell).value_or(kNone);
+  if (std::isnan(value)) refuse(table, column, "must hold a number");
+  return value;
 }
 
 // Whole numbers, or numbers cut to them as int() does.
@@ -77,26 +79,10 @@ ReferenceTable read_listed(Spreadsheet& table) {
   return result;
 }
 
-// One expert of a layer and domain in the long layout, its rows aggregated.
-struct Aggregated {
-  int64_t expert = 0;
-  double weight = 0, rank = std::numeric_limits<double>::infinity();
-};
-
-// `values` are reordered.
-double aggregate(std::vector<double>& values, AggWeight how) {
-  const auto count = static_cast<double>(values.size());
-  if (how == AggWeight::kMean) return python::kahan_sum(values) / count;
-  if (how == AggWeight::kSum) return python::kahan_sum(values);
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half] + values[half - 1]) / 2;
-}
-
-// A row of the long layout.
+// A row of the long layout, or what an expert's rows make together.
 struct Entry {
   int64_t expert = 0;
-  double weight = 0, rank = 0;
+  double weight = 0, rank = 0;  // rank 0 where the table has none
 };
 
 // Rows of one layer and domain that follow each other.
@@ -109,7 +95,7 @@ struct Run {
 };
 
 struct LongTable {
-  std::vector<Entry> entries;
+  std::deque<Entry> entries;
   std::vector<Run> runs;
   std::vector<std::string> domains;
   int64_t last_rank = -1;
@@ -164,14 +150,23 @@ void sort_runs(LongTable& table) {
   });
 }
 
-// The experts of one layer and domain by id; `group` is reordered.
-std::vector<Aggregated> aggregate_group(std::vector<Entry>& group, AggWeight how, bool ranked) {
-  const auto by_expert = [](const Entry& a, const Entry& b) { return a.expert < b.expert; };
-  if (!std::is_sorted(group.begin(), group.end(), by_expert)) {
-    std::stable_sort(group.begin(), group.end(), by_expert);
-  }
-  std::vector<Aggregated> experts;
-  experts.reserve(group.size());
+// `values` are reordered.
+double aggregate(std::vector<double>& values, AggWeight how) {
+  const auto count = static_cast<double>(values.size());
+  if (how == AggWeight::kMean) return python::kahan_sum(values) / count;
+  if (how == AggWeight::kSum) return python::kahan_sum(values);
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half] + values[half - 1]) / 2;
+}
+
+// Orders a group by expert and makes one of the rows that repeat an expert.
+void merge_repeated(std::vector<Entry>& group, AggWeight how) {
+  const auto rising = [](const Entry& a, const Entry& b) { return a.expert < b.expert; };
+  const auto not_rising = [](const Entry& a, const Entry& b) { return a.expert >= b.expert; };
+  if (std::adjacent_find(group.begin(), group.end(), not_rising) == group.end()) return;
+  std::stable_sort(group.begin(), group.end(), rising);
+  size_t kept = 0;
   std::vector<double> weights, ranks;
   for (size_t begin = 0, end = 0; begin < group.size(); begin = end) {
     weights.clear();
@@ -180,17 +175,16 @@ std::vector<Aggregated> aggregate_group(std::vector<Entry>& group, AggWeight how
       weights.push_back(group[end].weight);
       ranks.push_back(group[end].rank);
     }
-    experts.push_back({group[begin].expert, aggregate(weights, how)});
-    if (ranked) experts.back().rank = aggregate(ranks, AggWeight::kMean);
+    group[kept++] = {group[begin].expert, aggregate(weights, how), aggregate(ranks, AggWeight::kMean)};
   }
-  return experts;
+  group.resize(kept);
 }
 
 // Puts the `count` best first, best of all first, and drops the others.
-void keep_best(std::vector<Aggregated>& experts, size_t count) {
+void keep_best(std::vector<Entry>& experts, size_t count) {
   count = std::min(count, experts.size());
   std::partial_sort(experts.begin(), experts.begin() + static_cast<std::ptrdiff_t>(count), experts.end(),
-                    [](const Aggregated& a, const Aggregated& b) {
+                    [](const Entry& a, const Entry& b) {
                       if (a.weight != b.weight) return a.weight > b.weight;
                       return a.rank != b.rank ? a.rank < b.rank : a.expert < b.expert;
                     });
@@ -223,17 +217,20 @@ ReferenceTable read_long(Spreadsheet& table, const ReferenceOptions& options) {
     const Run& first = rows.runs[begin];
     group.clear();
     for (; end < rows.runs.size() && rows.runs[end].same_group(first); ++end) {
-      const auto entries = std::span(rows.entries).subspan(rows.runs[end].begin, rows.runs[end].size);
-      group.insert(group.end(), entries.begin(), entries.end());
+      const auto begin_of_run = rows.entries.begin() + static_cast<std::ptrdiff_t>(rows.runs[end].begin);
+      group.insert(group.end(), begin_of_run,
+                   begin_of_run + static_cast<std::ptrdiff_t>(rows.runs[end].size));
     }
-    auto experts = aggregate_group(group, options.agg_weight, rows.ranked);
-    keep_best(experts, k ? static_cast<size_t>(std::max<int64_t>(*k, 0)) : experts.size());
+    merge_repeated(group, options.agg_weight);
+    keep_best(group, k ? static_cast<size_t>(std::max<int64_t>(*k, 0)) : group.size());
     auto& [layer, domain, ids, values] = result.rows.emplace_back();
     layer = first.layer;
     domain = rows.domains[static_cast<size_t>(first.domain)];
-    for (const Aggregated& expert : experts) {
-      ids.push_back(expert.expert);
-      values.push_back(expert.weight);
+    ids.reserve(group.size());
+    values.reserve(group.size());
+    for (const Entry& best : group) {
+      ids.push_back(best.expert);
+      values.push_back(best.weight);
     }
   }
   pad(result, k, table.name());

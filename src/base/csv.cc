@@ -61,15 +61,6 @@ std::string_view CsvReader::quoted_cell(std::deque<std::string>& unquoted) {
   return text;
 }
 
-std::string_view CsvReader::cell(std::deque<std::string>& unquoted) {
-  if (at_ < text_.size() && text_[at_] == '"') return quoted_cell(unquoted);
-  const size_t end = cell_end(text_, at_);
-  std::string_view value = text_.substr(at_, end - at_);
-  at_ = end;
-  if (value.ends_with('\r') && (at_ == text_.size() || text_[at_] == '\n')) value.remove_suffix(1);
-  return value;
-}
-
 void CsvReader::check_utf8(size_t begin, int64_t line) {
   constexpr size_t kAhead = size_t{1} << 16;
   if (at_ <= ascii_until_) return;
@@ -92,8 +83,16 @@ std::optional<int64_t> CsvReader::next(std::vector<std::string_view>& cells,
   const int64_t line = line_;
   const size_t begin = at_;
   for (;;) {
-    cells.push_back(cell(unquoted));
-    if (at_ < text_.size() && text_[at_] == '\r') ++at_;
+    if (at_ < text_.size() && text_[at_] == '"') {
+      cells.push_back(quoted_cell(unquoted));
+      if (at_ < text_.size() && text_[at_] == '\r') ++at_;
+    } else {
+      const size_t end = cell_end(text_, at_);
+      const bool last = end == text_.size() || text_[end] == '\n';
+      const bool return_before = last && end > at_ && text_[end - 1] == '\r';
+      cells.push_back(text_.substr(at_, end - at_ - (return_before ? 1 : 0)));
+      at_ = end;
+    }
     if (at_ >= text_.size()) break;
     if (text_[at_++] == '\n') {
       ++line_;

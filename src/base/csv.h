@@ -33,7 +33,6 @@ class CsvReader {
   const std::string& name() const { return name_; }
 
  private:
-  std::string_view cell(std::deque<std::string>& unquoted);
   std::string_view quoted_cell(std::deque<std::string>& unquoted);
   void check_utf8(size_t begin, int64_t line);
 
