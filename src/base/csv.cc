@@ -1,10 +1,10 @@
 #include "base/csv.h"
 
-#include <hwy/highway.h>
-
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "base/error.h"
@@ -13,18 +13,22 @@
 namespace committee {
 namespace {
 
-// Where an unquoted cell that begins at `at` ends: at a comma, a line feed, or the end of the text.
-size_t cell_end(std::string_view text, size_t at) {
-  namespace hn = hwy::HWY_NAMESPACE;
-  const hn::CappedTag<uint8_t, 16> d;
-  const auto comma = hn::Set(d, ','), line_feed = hn::Set(d, '\n');
-  for (; at + hn::Lanes(d) <= text.size(); at += hn::Lanes(d)) {
-    const auto bytes = hn::LoadU(d, reinterpret_cast<const uint8_t*>(text.data()) + at);
-    const auto found = hn::FindFirstTrue(d, hn::Or(hn::Eq(bytes, comma), hn::Eq(bytes, line_feed)));
-    if (found >= 0) return at + static_cast<size_t>(found);
+using Bytes16 = uint8_t __attribute__((vector_size(16)));
+
+// A bit for each of the 64 bytes that is a comma or a line feed.
+uint64_t marks_of(const char* block) {
+  constexpr Bytes16 kBits = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  constexpr uint64_t kOnes = 0x0101010101010101u;  // times eight bytes: their sum in the highest
+  uint64_t marks = 0;
+  for (int i = 0; i < 4; ++i) {
+    Bytes16 bytes;
+    std::memcpy(&bytes, block + 16 * i, sizeof bytes);
+    const Bytes16 found = ((bytes == ',') | (bytes == '\n')) & kBits;
+    uint64_t halves[2];
+    std::memcpy(halves, &found, sizeof halves);
+    marks |= (halves[0] * kOnes >> 56 | halves[1] * kOnes >> 56 << 8) << (16 * i);
   }
-  while (at < text.size() && text[at] != ',' && text[at] != '\n') ++at;
-  return at;
+  return marks;
 }
 
 }  // namespace
@@ -61,6 +65,22 @@ std::string_view CsvReader::quoted_cell(std::deque<std::string>& unquoted) {
   return text;
 }
 
+// Marks are found a block at a time, so that the search for one does not wait for the one before it.
+size_t CsvReader::cell_end() {
+  for (size_t at = at_; at < text_.size(); at = block_ + kBlock) {
+    if (at - block_ >= kBlock) {
+      block_ = at - at % kBlock;
+      char last[kBlock] = {};
+      const bool whole = text_.size() - block_ >= kBlock;
+      if (!whole) std::copy(text_.begin() + static_cast<std::ptrdiff_t>(block_), text_.end(), last);
+      marks_ = marks_of(whole ? text_.data() + block_ : last);
+    }
+    const uint64_t marks = marks_ >> (at - block_);
+    if (marks != 0) return at + static_cast<size_t>(std::countr_zero(marks));
+  }
+  return text_.size();
+}
+
 void CsvReader::check_utf8(size_t begin, int64_t line) {
   constexpr size_t kAhead = size_t{1} << 16;
   if (at_ <= ascii_until_) return;
@@ -87,7 +107,7 @@ std::optional<int64_t> CsvReader::next(std::vector<std::string_view>& cells,
       cells.push_back(quoted_cell(unquoted));
       if (at_ < text_.size() && text_[at_] == '\r') ++at_;
     } else {
-      const size_t end = cell_end(text_, at_);
+      const size_t end = cell_end();
       const bool last = end == text_.size() || text_[end] == '\n';
       const bool return_before = last && end > at_ && text_[end - 1] == '\r';
       cells.push_back(text_.substr(at_, end - at_ - (return_before ? 1 : 0)));

@@ -34,12 +34,17 @@ class CsvReader {
 
  private:
   std::string_view quoted_cell(std::deque<std::string>& unquoted);
+  size_t cell_end();  // of the unquoted cell at at_: the next comma or line feed, or the text's end
   void check_utf8(size_t begin, int64_t line);
 
   std::string_view text_;
   std::string name_;
   size_t at_ = 0, ascii_until_ = 0;
   int64_t line_ = 1;
+
+  static constexpr size_t kBlock = 64;
+  size_t block_ = size_t{0} - kBlock;  // where the block that marks_ is of begins; at first there is none
+  uint64_t marks_ = 0;                 // a bit for each of its bytes that can end a cell
 };
 
 // Writes rows: cells quoted by RFC 4180 where they must be, numbers in the shortest form that reads back to
