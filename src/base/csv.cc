@@ -66,15 +66,17 @@ std::string_view CsvReader::quoted_cell(std::deque<std::string>& unquoted) {
 }
 
 // Marks are found a block at a time, so that the search for one does not wait for the one before it.
-size_t CsvReader::cell_end() {
+void CsvReader::find_marks(size_t block) {
+  block_ = block;
+  const bool whole = text_.size() - block >= kBlock;
+  char last[kBlock] = {};
+  if (!whole) std::copy(text_.begin() + static_cast<std::ptrdiff_t>(block), text_.end(), last);
+  marks_ = marks_of(whole ? text_.data() + block : last);
+}
+
+inline size_t CsvReader::cell_end() {
   for (size_t at = at_; at < text_.size(); at = block_ + kBlock) {
-    if (at - block_ >= kBlock) {
-      block_ = at - at % kBlock;
-      char last[kBlock] = {};
-      const bool whole = text_.size() - block_ >= kBlock;
-      if (!whole) std::copy(text_.begin() + static_cast<std::ptrdiff_t>(block_), text_.end(), last);
-      marks_ = marks_of(whole ? text_.data() + block_ : last);
-    }
+    if (at - block_ >= kBlock) find_marks(at - at % kBlock);
     const uint64_t marks = marks_ >> (at - block_);
     if (marks != 0) return at + static_cast<size_t>(std::countr_zero(marks));
   }

@@ -34,6 +34,7 @@ class CsvReader {
 
  private:
   std::string_view quoted_cell(std::deque<std::string>& unquoted);
+  void find_marks(size_t block);
   size_t cell_end();  // of the unquoted cell at at_: the next comma or line feed, or the text's end
   void check_utf8(size_t begin, int64_t line);
 
