@@ -45,6 +45,7 @@ install(FILES ${share}/bash DESTINATION ${data}/bash-completion/completions RENA
 install(FILES ${share}/zsh DESTINATION ${data}/zsh/vendor-completions RENAME _committee-audit COMPONENT program)
 install(FILES ${share}/fish DESTINATION ${data}/fish/vendor_completions.d RENAME committee-audit.fish
   COMPONENT program)
+install(DIRECTORY data/domains DESTINATION ${data}/committee-audit COMPONENT program)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT program)
 
 set(CPACK_PACKAGE_NAME committee-audit)

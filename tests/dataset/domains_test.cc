@@ -4,6 +4,7 @@
 
 #include "dataset/helpers.h"
 #include "dataset/text.h"
+#include "paths.h"
 
 namespace committee::dataset {
 namespace {
@@ -39,6 +40,20 @@ TEST(DomainMap, TheBuiltInOneKnows57SubjectsInNineDomains) {
     EXPECT_NE(map.find(line.substr(0, line.find(','))), nullptr) << line;
   }
   EXPECT_EQ(subjects, 57);
+}
+
+TEST(DomainMap, TheGroupsOfMmlusAuthorsHoldTheSame57Subjects) {
+  const auto folder = std::filesystem::path(paths::kSource) / "data/domains";
+  for (const auto& [file, groups] :
+       std::map<std::string, size_t>{{"mmlu-subcategories.csv", 17}, {"mmlu-categories.csv", 4}}) {
+    const auto map = DomainMap::read(folder / file);
+    EXPECT_EQ(map.domains().size(), groups);
+    std::istringstream lines(kMmluDomains);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.empty() || line.starts_with('#') || line == "subject,domain") continue;
+      EXPECT_NE(map.find(line.substr(0, line.find(','))), nullptr) << file << ": " << line;
+    }
+  }
 }
 
 TEST(DomainMap, CsvWithAndWithoutHeader) {
