@@ -128,6 +128,7 @@ void SampleReader::add_executed(const float* probs, std::span<const uint16_t> id
 
 std::vector<int32_t> SampleReader::tokens(int64_t sample) const {
   std::vector<int32_t> tokens;
+  trace_.will_need_labels(shard_of(sample));
   for (int64_t row = entries_[sample].begin; row < entries_[sample].end; ++row) {
     const Place at = place(row);
     const trace::RowBlock labels = trace_.labels(at.shard);
@@ -166,7 +167,12 @@ void ReadAhead::reached(int64_t sample) {
   if (shard < next_ || shard >= reader_.trace().shards()) return;
   if (pending_.valid()) pending_.get();
   next_ = shard + 1;
-  pending_ = std::async(std::launch::async, [this, shard] { reader_.trace().prepare(shard); });
+  pending_ = std::async(std::launch::async, [&trace = reader_.trace(), shard] {
+    trace.will_need(shard);
+    // While this one is summed up the disk goes on with the next.
+    if (shard + 1 < trace.shards()) trace.will_need(shard + 1);
+    trace.prepare(shard);
+  });
 }
 
 }  // namespace committee::audit

@@ -31,6 +31,7 @@ struct Shard {
                   *probs = nullptr, *ids = nullptr, *weights = nullptr;
 
   RowBlock labels(int64_t first, int64_t count) const;
+  void will_need_labels() const;
 };
 
 template <typename T>
@@ -47,6 +48,15 @@ RowBlock Shard::labels(int64_t first, int64_t count) const {
   block.token = values<int32_t>(token, first, count);
   block.content = values<uint8_t>(content, first, count);
   return block;
+}
+
+void Shard::will_need_labels() const {
+  const std::pair<const std::byte*, size_t> columns[] = {
+      {sample, 4}, {position, 4}, {token, 4}, {content, 1}};
+  for (const auto& [column, width] : columns) {
+    file.file().will_need(static_cast<size_t>(column - file.file().bytes().data()),
+                          width * static_cast<size_t>(rows));
+  }
 }
 
 Shard open_shard(const std::filesystem::path& path, const ShardInfo& info, const RecordShape& shape) {
@@ -75,6 +85,7 @@ Shard open_shard(const std::filesystem::path& path, const ShardInfo& info, const
       if (key == column.name) *place = tensor.data;
     }
   }
+  shard.will_need_labels();
   return shard;
 }
 
@@ -319,9 +330,15 @@ void Trace::State::verify(int64_t shard_index) const {
 
 void Trace::verify(int64_t shard) const { state_->verify(shard); }
 
-void Trace::prepare(int64_t shard) const {
+void Trace::will_need(int64_t shard) const {
   const auto& file = state_->shard(shard).file.file();
   file.will_need(0, file.bytes().size());
+}
+
+void Trace::will_need_labels(int64_t shard) const { state_->shard(shard).will_need_labels(); }
+
+void Trace::prepare(int64_t shard) const {
+  will_need(shard);
   state_->verify_once(shard);
 }
 

@@ -58,6 +58,11 @@ class Trace {
   // sample, position, token and content of all rows of a shard, the rest empty: touches no other column.
   RowBlock labels(int64_t shard) const;
 
+  // Has the kernel read a whole shard, or what labels() gives of it, into memory. Hints: without them a first
+  // touch of a few pages reads megabytes around each.
+  void will_need(int64_t shard) const;
+  void will_need_labels(int64_t shard) const;
+
   // Compares a shard with the manifest's checksum (reads the whole file; its pages stay cached for read()).
   // Throws Error where they differ.
   void verify(int64_t shard) const;
