@@ -8,7 +8,7 @@
 #include <ctime>
 
 #include "audit/audit.h"
-#include "audit/kernels.h"
+#include "audit/replicate_kernels.h"
 #include "audit_trace.h"
 #include "base/thread_pool.h"
 
@@ -47,17 +47,27 @@ trace::Trace make_trace(const bench::Shape& shape) {
 
 // The products [rows, N] x [N, E] for one layer, scaled to all of them.
 double products(const bench::Shape& shape, int rows) {
+  namespace kernels = audit::kernels;
   ThreadPool pool(thread_count());
-  constexpr int64_t kColumns = audit::kernels::kColumnBlock, kRows = 96;
+  constexpr int64_t kWidth = kernels::kTileWidth, kColumns = 2 * kWidth, kRows = 96,
+                    kDepth = kernels::kMostRows;
   std::vector<float> weights(static_cast<size_t>(kRows) * shape.samples, 1.0F);
   std::vector<float> records(static_cast<size_t>(shape.samples) * shape.experts, 0.5F);
   const int64_t strips = shape.experts / kColumns, blocks = (rows + kRows - 1) / kRows;
-  std::vector<float> out(kRows * kColumns * pool.size());
+  std::vector<double> out(kRows * kColumns * pool.size());
   const double one = seconds_of([&] {
     pool.for_each(strips * blocks, [&](int64_t item, int worker) {
-      audit::kernels::multiply(weights.data(), kRows, shape.samples,
-                               &records[item / blocks * shape.samples * kColumns], kColumns,
-                               &out[worker * kRows * kColumns]);
+      for (int64_t first = 0; first < shape.samples; first += kDepth) {
+        kernels::add_weighted_rows(
+            {.tile = &records[item / blocks * shape.samples * kColumns + first * kWidth],
+             .next_tile = static_cast<size_t>(shape.samples) * kWidth,
+             .tiles = 2,
+             .rows = static_cast<size_t>(std::min(kDepth, shape.samples - first)),
+             .times = &weights[first],
+             .times_stride = static_cast<size_t>(shape.samples),
+             .count = kRows},
+            &out[worker * kRows * kColumns], kColumns);
+      }
     });
   });
   if (out[0] < 0) std::puts("negative");  // keeps the products from being optimised away

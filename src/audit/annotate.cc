@@ -10,6 +10,8 @@ namespace committee::audit {
 namespace {
 
 constexpr double kStable = 0.95;  // inclusion that makes a member of the stable committee
+// Of silhouettes of a handful of samples (silhouette_replicates.h).
+constexpr double kSilhouetteRounding = 1e-5;
 
 std::vector<float> column(const std::vector<Scalars>& scalars, Scalar scalar) {
   std::vector<float> values;
@@ -18,7 +20,7 @@ std::vector<float> column(const std::vector<Scalars>& scalars, Scalar scalar) {
   return values;
 }
 
-// Calls set(figure, replicates) for every figure that has a row of cells of its own.
+// Calls set(figure, replicates, tail[, rounding]) for every figure that has a row of cells of its own.
 template <typename Set>
 void for_each_cell(LayerResult& layer, const ReplicateTable& table, ThreadPool& pool, const Set& set) {
   const int r = table.replicates;
@@ -44,7 +46,8 @@ void for_each_cell(LayerResult& layer, const ReplicateTable& table, ThreadPool& 
   });
   if (table.silhouettes == 0) return;
   for (size_t t = 0; t < layer.silhouette.size(); ++t) {
-    set(layer.silhouette[t], ReplicateTable::row(table.silhouette, t, table.silhouettes), Tail::kUpper);
+    set(layer.silhouette[t], ReplicateTable::row(table.silhouette, t, table.silhouettes), Tail::kUpper,
+        kSilhouetteRounding);
   }
 }
 
@@ -127,7 +130,7 @@ double mean_agreement(std::vector<std::vector<int>> sets) {
 }
 
 void annotate_bootstrap(LayerResult& layer, const ReplicateTable& table, ThreadPool& pool) {
-  auto set = [](Figure& figure, std::span<const float> replicates, Tail) {
+  auto set = [](Figure& figure, std::span<const float> replicates, Tail, double = 0) {
     if (figure.value) figure.bootstrap = interval_of(replicates);
   };
   for (int i = 0; i < kScalars; ++i) {
@@ -140,8 +143,8 @@ void annotate_bootstrap(LayerResult& layer, const ReplicateTable& table, ThreadP
 }
 
 void annotate_permuted(LayerResult& layer, const ReplicateTable& table, ThreadPool& pool) {
-  auto set = [](Figure& figure, std::span<const float> replicates, Tail tail) {
-    figure.permuted = permuted_of(figure.value, replicates, tail);
+  auto set = [](Figure& figure, std::span<const float> replicates, Tail tail, double rounding = 0) {
+    figure.permuted = permuted_of(figure.value, replicates, tail, rounding);
   };
   for (int i = 0; i < kScalars; ++i) {
     const auto scalar = static_cast<Scalar>(i);

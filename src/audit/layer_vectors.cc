@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "audit/kernels.h"
+#include "audit/replicate_kernels.h"
 
 namespace committee::audit {
 namespace {
 
-constexpr int64_t kRowsAtOnce = 512;   // packed by one thread
-constexpr int kReplicatesAtOnce = 24;  // of one tile, while it is in the cache
+constexpr int64_t kRowsAtOnce = 512;  // packed by one thread
 
 }  // namespace
 
@@ -37,115 +38,42 @@ LayerVectors load_vectors(const SampleReader& reader, Wanted wanted, LayerRange 
   return vectors;
 }
 
-TileMatrix::TileMatrix(int64_t rows, int columns)
-    : rows_(rows),
-      tiles_(static_cast<int>((columns + stride() - 1) / stride())),
-      data_(rows * tiles_ * stride()) {}
-
-int64_t TileMatrix::stride() { return static_cast<int64_t>(kernels::kTileWidth); }
-int TileMatrix::width() const { return static_cast<int>(tiles_ * stride()); }
-
-float& TileMatrix::at(int64_t row, int column) {
-  return data_[(column / stride() * rows_ + row) * stride() + column % stride()];
-}
-
-namespace {
-
-// Where each replicate's segments cross from one chunk of rows to the next: [count, segments, chunks + 1]
-// places in the replicate's list.
-std::vector<int32_t> chunk_bounds(std::span<const int32_t> lists, int count, std::span<const int64_t> starts,
-                                  int64_t chunk_rows, int64_t chunks, ThreadPool& pool) {
-  const int64_t segments = static_cast<int64_t>(starts.size()) - 1, rows = starts.back();
-  std::vector<int32_t> bounds(count * segments * (chunks + 1));
-  pool.for_each(count, [&](int64_t r, int) {
-    const int32_t* list = &lists[r * rows];
-    for (int64_t s = 0; s < segments; ++s) {
-      int32_t* bound = &bounds[(r * segments + s) * (chunks + 1)];
-      auto at = static_cast<int32_t>(starts[s]);
-      for (int64_t c = 0; c <= chunks; ++c) {
-        while (at < starts[s + 1] && list[at] < c * chunk_rows) ++at;
-        bound[c] = at;
-      }
-    }
-  });
-  return bounds;
-}
-
-}  // namespace
-
-std::vector<double> TileMatrix::segment_sums(std::span<const int32_t> lists, int count,
-                                             std::span<const int64_t> starts, ThreadPool& pool) const {
-  const int64_t segments = static_cast<int64_t>(starts.size()) - 1;
-  const int64_t blocks = (count + kReplicatesAtOnce - 1) / kReplicatesAtOnce;
-  // A chunk of a tile stays in the nearest cache while several replicates pick their rows of it; with many
-  // segments it is larger, so that each still has some dozens of rows there.
-  const int64_t chunk_rows = std::clamp<int64_t>(segments * 64, 512, 4096);
-  const int64_t chunks = (rows_ + chunk_rows - 1) / chunk_rows;
-  const auto bounds = chunk_bounds(lists, count, starts, chunk_rows, chunks, pool);
-  std::vector<double> sums(count * segments * width());
-  pool.for_each(tiles_ * blocks, [&](int64_t item, int) {
-    const int64_t t = item / blocks, first = item % blocks * kReplicatesAtOnce;
-    const int64_t last = std::min<int64_t>(count, first + kReplicatesAtOnce);
-    for (int64_t c = 0; c < chunks; ++c) {
-      for (int64_t r = first; r < last; ++r) {
-        const auto list = lists.subspan(r * rows_, rows_);
-        for (int64_t s = 0; s < segments; ++s) {
-          const int32_t* bound = &bounds[(r * segments + s) * (chunks + 1) + c];
-          if (bound[0] == bound[1]) continue;
-          kernels::add_rows(tile(static_cast<int>(t)), list.subspan(bound[0], bound[1] - bound[0]),
-                            &sums[(r * segments + s) * width() + t * stride()]);
-        }
-      }
-    }
-  });
-  return sums;
-}
-
-std::vector<double> TileMatrix::weighted_sums(std::span<const float> times, int count,
-                                              std::span<const int64_t> starts, ThreadPool& pool) const {
-  const int64_t segments = static_cast<int64_t>(starts.size()) - 1;
-  std::vector<double> sums(count * segments * width());
-  const int64_t blocks = (count + kReplicatesAtOnce - 1) / kReplicatesAtOnce;
-  pool.for_each(tiles_ * blocks, [&](int64_t item, int) {
-    const int64_t t = item / blocks, replicate = item % blocks * kReplicatesAtOnce;
-    const int64_t replicates = std::min<int64_t>(kReplicatesAtOnce, count - replicate);
-    for (int64_t s = 0; s < segments; ++s) {
-      double* out = &sums[(replicate * segments + s) * width() + t * stride()];
-      for (int64_t first = starts[s]; first < starts[s + 1]; first += kernels::kMostRows) {
-        const int64_t rows = std::min<int64_t>(kernels::kMostRows, starts[s + 1] - first);
-        kernels::add_weighted_rows(tile(static_cast<int>(t)) + first * stride(), rows,
-                                   &times[replicate * rows_ + first], rows_, replicates, out,
-                                   segments * width());
-      }
-    }
-  });
-  return sums;
+float to_pairs(std::span<const double> vector, std::span<int32_t> out) {
+  constexpr double kNorm = 32000;
+  const double norm = std::sqrt(kernels::dot(vector, vector.data()));
+  const double factor = norm > 0 ? kNorm / norm : 0;
+  auto rounded = [&](size_t i) {
+    return i < vector.size() ? static_cast<int16_t>(std::lrint(vector[i] * factor)) : int16_t{0};
+  };
+  for (size_t p = 0; p < out.size(); ++p) out[p] = kernels::pair_of(rounded(2 * p), rounded(2 * p + 1));
+  return static_cast<float>(norm / kNorm);
 }
 
 LayerPack::LayerPack(const LayerVectors& vectors, int layer, const SampleReader& reader, Eci eci,
                      std::span<const int32_t> order, ThreadPool& pool)
     : experts(reader.experts()),
       contributions(reader.size(), experts),
-      geometry(reader.size(), experts + 1),
-      slots(reader.size(), experts + 1),
+      geometry(reader.size(), experts),
+      slots(reader.size(), experts),
+      extras(reader.size(), 2),
       has_slots(vectors.held.slots),
       has_entropy(vectors.held.routing && geometry_kind(reader) == VectorKind::kRouting) {
   const int64_t samples = reader.size();
   const auto source = vectors.of(kind_of(eci), layer, samples, experts);
   const auto directions = vectors.of(geometry_kind(reader), layer, samples, experts);
   pool.for_ranges(samples, kRowsAtOnce, [&](int64_t begin, int64_t end, int) {
+    std::vector<float> row(experts);
     std::vector<double> wide(experts);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t at = order[i] * int64_t{experts};
       const float scale = eci == Eci::kFrequency ? 1 / static_cast<float>(reader.rows(order[i])) : 1;
-      for (int e = 0; e < experts; ++e) contributions.at(i, e) = source[at + e] * scale;
-      if (has_slots) {
-        const auto counts = vectors.of(VectorKind::kSlots, layer, samples, experts);
-        for (int e = 0; e < experts; ++e) slots.at(i, e) = counts[at + e];
-      }
+      for (int e = 0; e < experts; ++e) row[e] = source[at + e] * scale;
+      contributions.set_row(i, row);
+      if (has_slots)
+        slots.set_row(i, vectors.of(VectorKind::kSlots, layer, samples, experts).subspan(at, experts));
       if (has_entropy) {
         std::copy_n(&directions[at], experts, wide.begin());
-        slots.at(i, experts) = static_cast<float>(kernels::entropy(wide));
+        extras.at(i, kEntropy) = static_cast<float>(kernels::entropy(wide));
       }
     }
   });
@@ -177,20 +105,29 @@ void LayerPack::pack_geometry(std::span<const float> vectors, std::span<const in
   for (double& m : center) m /= static_cast<double>(samples);
   centered.resize(vectors.size());
   offset.resize(samples);
+  const size_t row_pairs = pairs_of(experts);
+  pairs.resize(samples * row_pairs);
+  pairs_scale.resize(samples);
+  std::vector<double> squares(parts.size());
   pool.for_ranges(samples, kRowsAtOnce, [&](int64_t begin, int64_t end, int) {
+    std::vector<double> row(experts);
     for (int64_t i = begin; i < end; ++i) {
       const float* vector = vector_of(i);
       double square = 0, along = 0;
       for (int e = 0; e < experts; ++e) {
-        const double x = vector[e] / norms[i] - center[e];
+        const double x = row[e] = vector[e] / norms[i] - center[e];
         square += x * x;
         along += x * center[e];
-        centered[i * experts + e] = geometry.at(i, e) = static_cast<float>(x);
+        centered[i * experts + e] = static_cast<float>(x);
       }
-      geometry.at(i, experts) = static_cast<float>(square);
+      geometry.set_row(i, std::span(centered).subspan(i * experts, experts));
+      pairs_scale[i] = to_pairs(row, std::span(pairs).subspan(i * row_pairs, row_pairs));
+      extras.at(i, kSquare) = static_cast<float>(square);
+      squares[begin / kRowsAtOnce] += square;
       offset[i] = static_cast<float>(square + along);
     }
   });
+  total_square = std::accumulate(squares.begin(), squares.end(), 0.0);
 }
 
 }  // namespace committee::audit

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 namespace committee::audit {
@@ -23,12 +24,16 @@ std::vector<float> defined_values(std::span<const float> replicates) {
 double quantile(std::span<float> values, double q) {
   const auto n = static_cast<double>(values.size());
   const double at = std::clamp(q * (n + 1), 1.0, n) - 1;
-  const auto below = static_cast<size_t>(at);
-  const auto place = values.begin() + static_cast<std::ptrdiff_t>(below);
-  std::nth_element(values.begin(), place, values.end());
-  const double low = *place;
-  if (below + 1 == values.size()) return low;
-  const double high = *std::min_element(place + 1, values.end());
+  const auto below = static_cast<size_t>(at), above = std::min(below + 1, values.size() - 1);
+  // Few values are beyond the quantiles asked for: a heap of these, from the nearer end, passes over the
+  // rest.
+  if (2 * below < values.size()) {
+    std::partial_sort(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(above) + 1, values.end());
+  } else {
+    std::partial_sort(values.rbegin(), values.rend() - static_cast<std::ptrdiff_t>(below), values.rend(),
+                      std::greater<>());
+  }
+  const double low = values[below], high = values[above];
   return low + (at - static_cast<double>(below)) * (high - low);
 }
 
@@ -39,11 +44,11 @@ std::optional<Interval> interval_of(std::span<const float> replicates) {
   return Interval{low, quantile(values, kHigh)};
 }
 
-std::optional<Permuted> permuted_of(std::optional<double> value, std::span<const float> replicates,
-                                    Tail tail) {
+std::optional<Permuted> permuted_of(std::optional<double> value, std::span<const float> replicates, Tail tail,
+                                    double rounding) {
   auto values = defined_values(replicates);
   if (!value || values.size() * 2 <= replicates.size()) return std::nullopt;
-  const double margin = kSame * std::max(std::abs(*value), 1e-9);
+  const double margin = std::max(kSame * std::max(std::abs(*value), 1e-9), rounding);
   double sum = 0;
   int64_t at_least = 0, at_most = 0;
   for (const float x : values) {

@@ -15,9 +15,9 @@ double quantile(std::span<float> values, double q);
 std::optional<Interval> interval_of(std::span<const float> replicates);
 
 // A figure's place among its permuted values. A replicate within 1e-6 (relative) of the observed value counts
-// as equal: replicates are summed in float32. Nothing where the value or more than half of the replicates are
-// undefined.
-std::optional<Permuted> permuted_of(std::optional<double> value, std::span<const float> replicates,
-                                    Tail tail);
+// as equal: replicates are summed in float32; so does one within `rounding`. Nothing where the value or more
+// than half of the replicates are undefined.
+std::optional<Permuted> permuted_of(std::optional<double> value, std::span<const float> replicates, Tail tail,
+                                    double rounding = 0);
 
 }  // namespace committee::audit

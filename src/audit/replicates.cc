@@ -3,15 +3,17 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "audit/concentration.h"
+#include "audit/replicate_kernels.h"
 #include "audit/silhouette_replicates.h"
 
 namespace committee::audit {
 namespace {
 
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-constexpr int kChunk = 64;                            // replicates summed together
+constexpr int kChunk = 96;                            // replicates summed together, a multiple of kLanes
 constexpr int64_t kLargestChunk = int64_t{64} << 20;  // bytes of lists drawn together
 
 // Σ over segments of |sum|²/count, and |Σ sums|²/N, of rows of `width` of which `experts` count.
@@ -38,17 +40,21 @@ SegmentSquares squares_of(std::span<const double> sums, std::span<const int64_t>
 
 class Replicator {
  public:
-  Replicator(const LayerPack& pack, const ResamplePlan& plan, const Grouping& grouping,
+  Replicator(const LayerPack& pack, const Draws& draws, const Grouping& grouping,
              const ReplicateRequest& request)
-      : pack_(pack), plan_(plan), grouping_(grouping), request_(request) {
-    table_.replicates = plan.replicates();
-    table_.scalars.resize(plan.replicates());
+      : pack_(pack),
+        plan_(draws.plan()),
+        in_lanes_(draws.in_lanes()),
+        grouping_(grouping),
+        request_(request) {
+    table_.replicates = plan_.replicates();
+    table_.scalars.resize(plan_.replicates());
     for (Scalars& scalars : table_.scalars) scalars.fill(kUndefined);
     if (nested()) {
       set_domain_starts();
       return;
     }
-    const size_t domains = grouping.domains.size(), r = plan.replicates(), experts = pack.experts;
+    const size_t domains = grouping.domains.size(), r = plan_.replicates(), experts = pack.experts;
     table_.contributions.resize(domains * experts * r);
     for (auto* cells : {&table_.global, &table_.presence, &table_.avg_rank, &table_.rank_variance}) {
       cells->resize(experts * r);
@@ -61,12 +67,13 @@ class Replicator {
     const int count = drawn.count;
     auto sums_of = [&](const TileMatrix& matrix) {
       return plan_.is_bootstrap() ? matrix.weighted_sums(drawn.times, count, plan_.starts(), pool)
-                                  : matrix.segment_sums(drawn.lists, count, plan_.starts(), pool);
+                                  : matrix.segment_sums(*drawn.rows, drawn.first, count, pool);
     };
-    std::vector<double> contributions, geometry, slots;
+    std::vector<double> contributions, geometry, slots, extras;
     if (!nested()) contributions = sums_of(pack_.contributions);
     if (pack_.has_geometry) geometry = sums_of(pack_.geometry);
-    if (bootstrap() && (pack_.has_slots || pack_.has_entropy)) slots = sums_of(pack_.slots);
+    if (bootstrap() && pack_.has_slots) slots = sums_of(pack_.slots);
+    if (plan_.is_bootstrap()) extras = sums_of(pack_.extras);
     auto part = [&](const std::vector<double>& sums, int64_t i) {
       const size_t size = sums.size() / count;
       return std::span(sums).subspan(i * size, size);
@@ -74,12 +81,17 @@ class Replicator {
     pool.for_each(count, [&](int64_t i, int) {
       const int replicate = first + static_cast<int>(i);
       if (!nested()) add_contributions(replicate, part(contributions, i));
-      if (!geometry.empty()) add_variance(replicate, part(geometry, i));
+      if (!geometry.empty()) add_variance(replicate, part(geometry, i), part(extras, i));
       if (!slots.empty()) add_load(replicate, part(slots, i));
+      if (bootstrap() && pack_.has_entropy && pack_.experts > 1) {
+        table_.scalars[replicate][kRoutingEntropy] = extra(part(extras, i), LayerPack::kEntropy) /
+                                                     static_cast<double>(plan_.samples()) /
+                                                     std::log(pack_.experts);
+      }
     });
-    if (nested() || geometry.empty() || grouping_.domains.size() < 2) return;
-    const int wanted = std::min(count, request_.silhouettes - first);
-    if (wanted > 0) add_silhouettes(drawn.part(0, wanted, plan_.samples()), geometry, first, pool);
+    if (!geometry.empty() && grouping_.domains.size() > 1 && drawn.in_lanes > 0) {
+      add_silhouettes(drawn, geometry, first, pool);
+    }
   }
 
   ReplicateTable take() { return std::move(table_); }
@@ -118,11 +130,18 @@ class Replicator {
     if (bootstrap()) table_.committees[replicate] = std::move(figures.committee);
   }
 
-  void add_variance(int replicate, std::span<const double> sums) {
+  // Σ over the samples of one of the pack's extra columns.
+  double extra(std::span<const double> sums, LayerPack::Extra column) const {
+    double total = 0;
+    for (size_t at = column; at < sums.size(); at += pack_.extras.width()) total += sums[at];
+    return total;
+  }
+
+  // Without extras every sample counts once.
+  void add_variance(int replicate, std::span<const double> sums, std::span<const double> extras) {
     const int experts = pack_.experts, width = pack_.geometry.width();
     if (grouping_.domains.size() < 2) return;
-    double total = 0;
-    for (size_t s = 0; s + 1 < plan_.starts().size(); ++s) total += sums[s * width + experts];
+    double total = extras.empty() ? pack_.total_square : extra(extras, LayerPack::kSquare);
     const auto squares = squares_of(sums, plan_.starts(), experts, width);
     total -= squares.all;
     if (!(total > 0)) return;
@@ -142,32 +161,27 @@ class Replicator {
 
   void add_load(int replicate, std::span<const double> sums) {
     const int experts = pack_.experts, width = pack_.slots.width();
-    std::vector<double> pooled(experts + 1);
+    std::vector<double> pooled(experts);
     for (size_t t = 0; t < grouping_.domains.size(); ++t) {
-      for (int e = 0; e <= experts; ++e) pooled[e] += sums[t * width + e];
+      for (int e = 0; e < experts; ++e) pooled[e] += sums[t * width + e];
     }
     Scalars& scalars = table_.scalars[replicate];
-    if (pack_.has_slots) {
-      const Load load = load_of(std::span(pooled).first(experts));
-      scalars[kLoadEntropy] = load.load_entropy;
-      scalars[kEffectiveExperts] = load.effective_experts;
-      scalars[kMaxOverMean] = load.max_over_mean;
-      scalars[kUnused] = load.unused;
-    }
-    if (pack_.has_entropy && experts > 1) {
-      scalars[kRoutingEntropy] = pooled[experts] / static_cast<double>(plan_.samples()) / std::log(experts);
-    }
+    const Load load = load_of(pooled);
+    scalars[kLoadEntropy] = load.load_entropy;
+    scalars[kEffectiveExperts] = load.effective_experts;
+    scalars[kMaxOverMean] = load.max_over_mean;
+    scalars[kUnused] = load.unused;
   }
 
   void add_silhouettes(const Drawn& drawn, std::span<const double> geometry, int first, ThreadPool& pool) {
     const size_t domains = grouping_.domains.size();
-    const auto values = replicate_silhouettes(pack_, plan_, grouping_, drawn, geometry, pool);
-    const int total = std::min(request_.silhouettes, table_.replicates);
-    table_.silhouettes = total;
-    table_.silhouette.resize(domains * total);
-    for (int r = 0; r < drawn.count; ++r) {
+    if (!silhouettes_) silhouettes_.emplace(pack_, plan_, grouping_, pool);
+    const auto values = silhouettes_->means(drawn, geometry, pool);
+    table_.silhouettes = in_lanes_;
+    table_.silhouette.resize(domains * in_lanes_);
+    for (int r = 0; r < drawn.in_lanes; ++r) {
       for (size_t t = 0; t < domains; ++t) {
-        table_.silhouette[t * total + first + r] = static_cast<float>(values[r * domains + t]);
+        table_.silhouette[t * in_lanes_ + first + r] = static_cast<float>(values[r * domains + t]);
       }
     }
   }
@@ -180,18 +194,25 @@ class Replicator {
 
   const LayerPack& pack_;
   const ResamplePlan& plan_;
+  int in_lanes_;
   const Grouping& grouping_;
   const ReplicateRequest& request_;
   std::vector<int64_t> domain_starts_;
+  std::optional<SilhouetteReplicates> silhouettes_;
   ReplicateTable table_;
 };
 
 }  // namespace
 
-Draws::Draws(ResamplePlan plan, int64_t budget, ThreadPool& pool) : plan_(std::move(plan)) {
+Draws::Draws(ResamplePlan plan, int in_lanes, int64_t budget, ThreadPool& pool)
+    : plan_(std::move(plan)), in_lanes_(std::min(in_lanes, plan_.replicates())) {
   const int64_t bytes = std::max<int64_t>(1, plan_.samples()) * 4;
+  constexpr auto kLanes = static_cast<int64_t>(kernels::kLanes);
   chunk_ = static_cast<int>(std::clamp<int64_t>(kLargestChunk / bytes, 1, kChunk));
-  kept_ = bytes * plan_.replicates() <= budget;
+  if (chunk_ > kLanes) chunk_ -= static_cast<int>(chunk_ % kLanes);
+  // Lanes of several chunks are kept only where a chunk begins with a group of them.
+  kept_ = bytes * (plan_.replicates() + in_lanes_) <= budget &&
+          (chunk_ % kLanes == 0 || chunk_ >= plan_.replicates());
   if (kept_) fill(0, plan_.replicates(), pool);
 }
 
@@ -199,25 +220,54 @@ void Draws::fill(int first, int count, ThreadPool& pool) {
   if (plan_.is_bootstrap()) {
     times_.resize(count * plan_.samples());
     plan_.draw_times(first, count, times_, pool);
-  } else {
-    lists_.resize(count * plan_.samples());
-    plan_.draw(first, count, lists_, pool);
+    fill_lanes(lanes_of(first, count), {}, pool);
+    return;
   }
+  std::vector<int32_t> lists(count * plan_.samples());
+  plan_.draw(first, count, lists, pool);
+  rows_ = SegmentRows(lists, count, plan_.starts(), pool);
+  fill_lanes(lanes_of(first, count), lists, pool);
+}
+
+// Of the first `count` that were drawn.
+void Draws::fill_lanes(int count, std::span<const int32_t> lists, ThreadPool& pool) {
+  constexpr auto kLanes = static_cast<int64_t>(kernels::kLanes);
+  const int64_t samples = plan_.samples(), size = (count + kLanes - 1) / kLanes * samples * kLanes;
+  (plan_.is_bootstrap() ? lane_times_.resize(size) : lane_labels_.resize(size));
+  pool.for_each(count, [&](int64_t r, int) {
+    const int64_t at = r / kLanes * samples * kLanes + r % kLanes;
+    for (int64_t i = 0; plan_.is_bootstrap() && i < samples; ++i) {
+      lane_times_[at + i * kLanes] = times_[r * samples + i];
+    }
+    for (int s = 0; !plan_.is_bootstrap() && s < plan_.segments(); ++s) {
+      for (int64_t i = plan_.starts()[s]; i < plan_.starts()[s + 1]; ++i) {
+        lane_labels_[at + lists[r * samples + i] * kLanes] = s;
+      }
+    }
+  });
 }
 
 Drawn Draws::draw(int first, int count, ThreadPool& pool) {
   if (!kept_) fill(first, count, pool);
-  return Drawn{count, times_, lists_}.part(kept_ ? first : 0, count, plan_.samples());
-}
-
-Drawn Drawn::part(int first, int of, int64_t samples) const {
-  auto cut = [&](auto all) { return all.empty() ? all : all.subspan(first * samples, of * samples); };
-  return {of, cut(times), cut(lists)};
+  const int64_t samples = plan_.samples(), skipped = kept_ ? first * samples : 0;
+  auto cut = [&](const auto& all, int64_t size) {
+    return all.empty() ? std::span(all) : std::span(all).subspan(skipped, size);
+  };
+  constexpr auto kLanes = static_cast<int64_t>(kernels::kLanes);
+  const int in_lanes = lanes_of(first, count);
+  const int64_t size = count * samples, lanes = (in_lanes + kLanes - 1) / kLanes * samples * kLanes;
+  return {.count = count,
+          .times = cut(times_, size),
+          .rows = &rows_,
+          .first = kept_ ? first : 0,
+          .in_lanes = in_lanes,
+          .lane_times = in_lanes > 0 ? cut(lane_times_, lanes) : std::span<const float>(),
+          .lane_labels = in_lanes > 0 ? cut(lane_labels_, lanes) : std::span<const int32_t>()};
 }
 
 ReplicateTable replicate(const LayerPack& pack, Draws& draws, const Grouping& grouping,
                          const ReplicateRequest& request, ThreadPool& pool) {
-  Replicator replicator(pack, draws.plan(), grouping, request);
+  Replicator replicator(pack, draws, grouping, request);
   for (int first = 0; first < draws.plan().replicates(); first += draws.chunk()) {
     const int count = std::min(draws.chunk(), draws.plan().replicates() - first);
     replicator.add_chunk(draws.draw(first, count, pool), first, pool);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -10,33 +11,42 @@
 namespace committee::audit {
 
 // Some replicates of a plan over sorted samples (sort_samples): how often each counts under the bootstraps,
-// lists under the others; the other one is empty.
+// which rows each segment has under the others. The first of them also as silhouettes take them, kLanes
+// replicates side by side: how often each sample counts, or which segment it is in.
 struct Drawn {
   int count = 0;
-  std::span<const float> times;    // [count, N]
-  std::span<const int32_t> lists;  // [count, N]
-
-  Drawn part(int first, int of, int64_t samples) const;
+  std::span<const float> times;  // [count, N]
+  const SegmentRows* rows = nullptr;
+  int first = 0;                         // of the replicates of `rows`
+  int in_lanes = 0;                      // how many of them
+  std::span<const float> lane_times;     // [groups, N, kLanes]
+  std::span<const int32_t> lane_labels;  // [groups, N, kLanes]
 };
 
 // The draws of a plan, kept if they fit a budget of bytes, else drawn again whenever asked for.
 class Draws {
  public:
-  Draws(ResamplePlan plan, int64_t budget, ThreadPool& pool);
+  // `in_lanes`: how many of the replicates are to be there for silhouettes.
+  Draws(ResamplePlan plan, int in_lanes, int64_t budget, ThreadPool& pool);
 
   const ResamplePlan& plan() const { return plan_; }
-  // Replicates [first, first + count); valid until the next call. count ≤ chunk().
+  // Replicates [first, first + count), first a multiple of chunk(), count ≤ chunk(); valid until the next
+  // call.
   Drawn draw(int first, int count, ThreadPool& pool);
   int chunk() const { return chunk_; }
+  int in_lanes() const { return in_lanes_; }
 
  private:
   void fill(int first, int count, ThreadPool& pool);
+  void fill_lanes(int count, std::span<const int32_t> lists, ThreadPool& pool);
+  int lanes_of(int first, int count) const { return std::clamp(in_lanes_ - first, 0, count); }
 
   ResamplePlan plan_;
-  int chunk_;
+  int in_lanes_, chunk_;
   bool kept_;
-  std::vector<float> times_;
-  std::vector<int32_t> lists_;
+  std::vector<float> times_, lane_times_;
+  SegmentRows rows_;
+  std::vector<int32_t> lane_labels_;
 };
 
 // What one layer becomes in every replicate of a scheme. NaN: undefined.
@@ -55,12 +65,12 @@ struct ReplicateTable {
   }
 };
 
-// The pack's rows and the grouping are sorted (sort_samples). `silhouettes`: how many of the replicates
-// recompute them. `specific` as layer_figures takes it. Under the nested schemes only kR2Nested is computed.
+// The pack's rows and the grouping are sorted (sort_samples). Silhouettes are recomputed by the replicates
+// that the draws have in lanes. `specific` as layer_figures takes it. Under the nested schemes only kR2Nested
+// is computed.
 struct ReplicateRequest {
   Rules rules;
   std::vector<int> specific;
-  int silhouettes = 0;
 };
 ReplicateTable replicate(const LayerPack& pack, Draws& draws, const Grouping& grouping,
                          const ReplicateRequest& request, ThreadPool& pool);

@@ -18,22 +18,23 @@ class Resampler {
       : result_(result),
         options_(result.options),
         reader_(reader),
-        grouping_(grouping),
         sorted_(sort_samples(grouping)),
         rules_(rules),
         store_(store),
         pool_(pool),
         wanted_(vectors_for_resampling(options_, reader)) {
     const int64_t budget = options_.memory / 8;
-    auto draws = [&](Scheme scheme, int replicates) {
+    auto draws = [&](Scheme scheme, int replicates, int in_lanes = 0) {
       return replicates > 0
                  ? std::optional<Draws>(std::in_place,
                                         ResamplePlan(sorted_.grouping, scheme, replicates, options_.seed),
-                                        budget, pool)
+                                        in_lanes, budget, pool)
                  : std::nullopt;
     };
-    bootstrap_ = draws(Scheme::kBootstrap, options_.bootstrap);
-    permutation_ = draws(Scheme::kPermutation, grouping.domains.size() > 1 ? options_.permutations : 0);
+    const int silhouettes = grouping.domains.size() > 1 ? options_.silhouette_replicates : 0;
+    bootstrap_ = draws(Scheme::kBootstrap, options_.bootstrap, silhouettes);
+    permutation_ =
+        draws(Scheme::kPermutation, grouping.domains.size() > 1 ? options_.permutations : 0, silhouettes);
     const bool nested = !grouping.groups.empty() && grouping.domains.size() > 1;
     nested_ = draws(Scheme::kNested, nested ? options_.permutations : 0);
     nested_bootstrap_ = draws(Scheme::kNestedBootstrap, nested ? options_.bootstrap : 0);
@@ -67,7 +68,7 @@ class Resampler {
 
   void run_layer(const LayerVectors& vectors, int index) {
     LayerResult& layer = result_.layers[index];
-    const ReplicateRequest request{rules_, layer.specific_domains, options_.silhouette_replicates};
+    const ReplicateRequest request{rules_, layer.specific_domains};
     if (bootstrap_ || permutation_) {
       const LayerPack pack(vectors, index, reader_, options_.eci, sorted_.order, pool_);
       if (bootstrap_) {
@@ -106,7 +107,8 @@ class Resampler {
     }
     const ShuffleInput input{vectors.of(kind_of(options_.eci), index, reader_.size(), reader_.experts()),
                              scale,
-                             grouping_,
+                             sorted_.grouping,
+                             sorted_.order,
                              rules_,
                              result_.layers[index].specific_domains,
                              options_.expert_shuffles,
@@ -118,7 +120,6 @@ class Resampler {
   AuditResult& result_;
   const AuditOptions& options_;
   const SampleReader& reader_;
-  const Grouping& grouping_;
   SortedGrouping sorted_;
   Rules rules_;
   const VectorStore* store_;

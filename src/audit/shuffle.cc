@@ -2,19 +2,19 @@
 
 #include <algorithm>
 #include <numeric>
-#include <set>
 
-#include "audit/kernels.h"
 #include "audit/percentile.h"
+#include "audit/replicate_kernels.h"
 #include "base/random.h"
 
 namespace committee::audit {
 namespace {
 
-constexpr int kEpoch = 50;       // replicates that share a sample's permutation
-constexpr int kSideBySide = 10;  // replicates that share a pass over a block
-constexpr int64_t kBlock = 256;  // samples: what is summed in float32
-constexpr uint64_t kStream = 3;  // apart from the schemes of resample_plan.h
+constexpr int kEpoch = 250;       // replicates that share a sample's permutation
+constexpr int kSideBySide = 25;   // replicates that one thread adds up
+constexpr int64_t kBlock = 512;   // samples permuted together
+constexpr int64_t kInCache = 32;  // of them, while one thread's replicates pass: what is summed in float32
+constexpr uint64_t kStream = 3;   // apart from the schemes of resample_plan.h
 
 class Epoch {
  public:
@@ -22,7 +22,6 @@ class Epoch {
       : input_(input),
         index_(index),
         count_(count),
-        groups_((count + kSideBySide - 1) / kSideBySide),
         experts_(input.rules.experts),
         domains_(input.grouping.domains.size()),
         rows_(kBlock * 2 * experts_),
@@ -32,14 +31,15 @@ class Epoch {
   // Contributions [count, T, E].
   std::vector<double> run(ThreadPool& pool) {
     const auto samples = static_cast<int64_t>(input_.scale.size());
-    std::vector<std::vector<float>> partial(groups_);
     for (int64_t first = 0; first < samples; first += kBlock) {
       const int64_t size = std::min(kBlock, samples - first);
       pool.for_ranges(size, 32, [&](int64_t begin, int64_t end, int) {
-        for (int64_t i = begin; i < end; ++i) permute(first + i, i);
+        for (int64_t i = begin; i < end; ++i) permute(input_.order[first + i], i);
       });
-      pool.for_each(groups_, [&](int64_t group, int) {
-        add_block(first, size, static_cast<int>(group), partial[group]);
+      pool.for_ranges(count_, kSideBySide, [&](int64_t begin, int64_t end, int) {
+        for (int64_t part = 0; part < size; part += kInCache) {
+          add_part(first, part, std::min(part + kInCache, size), begin, end);
+        }
       });
     }
     for (size_t i = 0; i < sums_.size(); ++i) {
@@ -58,35 +58,31 @@ class Epoch {
     random.shuffle(std::span(row, experts_));
     std::copy_n(row, experts_, row + experts_);
     for (int r = 0; r < count_; ++r) {
-      shifts_[slot * count_ + r] = static_cast<int32_t>(random.below(experts_));
+      shifts_[r * kBlock + slot] = static_cast<int32_t>(random.below(experts_));
     }
   }
 
-  void add_block(int64_t first, int64_t size, int group, std::vector<float>& partial) {
-    const int begin = group * kSideBySide, replicates = std::min(kSideBySide, count_ - begin);
-    partial.assign(domains_ * replicates * experts_, 0.0F);
-    std::set<int32_t> met;
-    for (int64_t i = 0; i < size; ++i) {
-      const int32_t domain = input_.grouping.domain_of[first + i];
-      met.insert(domain);
-      kernels::add_shifted(&rows_[i * 2 * experts_], experts_,
-                           std::span(shifts_).subspan(i * count_ + begin, replicates),
-                           &partial[domain * replicates * experts_]);
-    }
-    for (const int32_t domain : met) {
-      for (int r = 0; r < replicates; ++r) {
-        const float* from = &partial[(domain * replicates + r) * experts_];
-        double* to = &sums_[((begin + r) * domains_ + domain) * experts_];
-        for (size_t e = 0; e < experts_; ++e) to[e] += static_cast<double>(from[e]);
+  // Slots [part, end) of the block from place `first` on to the sums of some replicates, run by run of a
+  // domain.
+  void add_part(int64_t first, int64_t part, int64_t end, int64_t replicate, int64_t last) {
+    for (int64_t run = part, next = part; run < end; run = next) {
+      const int32_t domain = domain_at(first + run);
+      while (next < end && domain_at(first + next) == domain) ++next;
+      for (int64_t r = replicate; r < last; ++r) {
+        kernels::add_shifted_rows(&rows_[run * 2 * experts_], experts_,
+                                  std::span(shifts_).subspan(r * kBlock + run, next - run),
+                                  &sums_[(r * domains_ + domain) * experts_]);
       }
     }
   }
 
+  int32_t domain_at(int64_t place) const { return input_.grouping.domain_of[place]; }
+
   const ShuffleInput& input_;
-  int index_, count_, groups_;
+  int index_, count_;
   size_t experts_, domains_;
   std::vector<float> rows_;      // [kBlock, 2E] permuted, doubled
-  std::vector<int32_t> shifts_;  // [kBlock, count]
+  std::vector<int32_t> shifts_;  // [count, kBlock]
   std::vector<double> sums_;     // [count, T, E]
 };
 

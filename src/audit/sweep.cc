@@ -166,7 +166,8 @@ class Sweep {
   void resample(Scheme scheme, int replicates, const Annotate& annotate) {
     const AuditOptions& options = result_.options;
     const SortedGrouping sorted = sort_samples(grouping_);
-    Draws draws(ResamplePlan(sorted.grouping, scheme, replicates, options.seed), options.memory / 8, pool_);
+    Draws draws(ResamplePlan(sorted.grouping, scheme, replicates, options.seed), 0, options.memory / 8,
+                pool_);
     std::vector<std::vector<std::vector<float>>> retention(result_.budgets.size());  // [budgets][L][R]
     for (int l = 0; l < layers(); ++l) {
       std::vector<ReplicateTable> tables;
@@ -188,7 +189,7 @@ class Sweep {
                         .slots = kind == VectorKind::kSlots || geometry == VectorKind::kSlots};
     const LayerVectors vectors = load_vectors(reader, wanted, {l, 1}, pool_);
     const LayerPack pack(vectors, l, reader, eci, sorted.order, pool_);
-    return replicate(pack, draws, sorted.grouping, {rules_, specific(source, l), 0}, pool_);
+    return replicate(pack, draws, sorted.grouping, {rules_, specific(source, l)}, pool_);
   }
 
   void annotate_layer(int l, const std::vector<ReplicateTable>& tables, const Annotate& annotate,

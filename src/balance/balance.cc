@@ -167,8 +167,8 @@ class Balance {
     for (int first = 0; first < replicates; first += kAtOnce) {
       const int count = std::min(kAtOnce, replicates - first);
       plan.draw(first, count, lists, pool_);
-      const auto sums =
-          matrix.segment_sums(std::span(lists).first(count * samples), count, plan.starts(), pool_);
+      const audit::SegmentRows drawn(lists, count, plan.starts(), pool_);
+      const auto sums = matrix.segment_sums(drawn, 0, count, pool_);
       const size_t width = matrix.width(), size = domains * width;
       for (int r = 0; r < count; ++r) {
         const Sums one{std::span(sums).subspan(r * size, size), width, experts_};

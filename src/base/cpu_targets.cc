@@ -18,9 +18,14 @@ int64_t SupportedTargets() {
   const bool avx2 =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
   add(HWY_AVX2, avx2);
-  add(HWY_AVX3, avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+  const bool avx3 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                    __builtin_cpu_supports("avx512cd"));
+                    __builtin_cpu_supports("avx512cd");
+  add(HWY_AVX3, avx3);
+  add(HWY_AVX3_DL, avx3 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
+                       __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bitalg") &&
+                       __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("vpclmulqdq") &&
+                       __builtin_cpu_supports("vaes") && __builtin_cpu_supports("gfni"));
 #endif
   return targets;
 }

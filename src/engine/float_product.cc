@@ -11,6 +11,8 @@
 // Highway needs its header after foreach_target.h.
 #include <hwy/highway.h>
 
+#include "base/product_block-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace committee::engine::HWY_NAMESPACE {
 
@@ -42,20 +44,10 @@ template <int kVectors, int kRows>
 HWY_INLINE void sum_block(const float* strip, const float* rows, int64_t stride, int64_t k, float* sums) {
   const Floats d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  hn::Vec<Floats> sum[kRows][kVectors];
-  for (auto& row : sum) {
-    for (auto& v : row) v = hn::Zero(d);
-  }
-  for (int64_t u = 0; u < k; ++u, strip += kVectors * lanes) {
-    hn::Vec<Floats> x[kVectors];
-    for (int v = 0; v < kVectors; ++v) x[v] = hn::LoadU(d, strip + v * lanes);
-    for (int r = 0; r < kRows; ++r) {
-      const auto w = hn::Set(d, rows[r * stride + u]);
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(x[v], w, sum[r][v]);
-    }
-  }
+  hn::Vec<Floats> block[kRows][kVectors];
+  committee::HWY_NAMESPACE::multiply_block(d, strip, kVectors * lanes, lanes, rows, stride, k, block);
   for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, sums + (r * kVectors + v) * lanes);
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(block[r][v], d, sums + (r * kVectors + v) * lanes);
   }
 }
 

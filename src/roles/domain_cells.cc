@@ -105,8 +105,8 @@ void for_each_permutation(
   for (int first = 0; first < replicates; first += kAtOnce) {
     const int count = std::min(kAtOnce, replicates - first);
     plan.draw(first, count, lists, pool);
-    const auto sums =
-        matrix.segment_sums(std::span(lists).first(count * samples), count, plan.starts(), pool);
+    const audit::SegmentRows rows(lists, count, plan.starts(), pool);
+    const auto sums = matrix.segment_sums(rows, 0, count, pool);
     for (int r = 0; r < count; ++r) {
       for (size_t d = 0; d < domains; ++d) {
         std::copy_n(&sums[(r * domains + d) * matrix.width()], experts, &by_domain[d * experts]);

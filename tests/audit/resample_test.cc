@@ -90,9 +90,9 @@ TEST(ResamplePlan, DrawsWhatTheSchemeSays) {
 TEST(Replicates, ContributionsAndVarianceEqualDirectSums) {
   Fixture s(made_trace({9, 7, 12}, 1, 2), "direct");
   for (const Scheme scheme : {Scheme::kBootstrap, Scheme::kPermutation}) {
-    Draws draws(ResamplePlan(s.grouping, scheme, 70, 3), 0, s.pool);
+    Draws draws(ResamplePlan(s.grouping, scheme, 70, 3), 0, 0, s.pool);
     const ReplicateTable table =
-        replicate(s.pack, draws, s.grouping, {{8, 2, 0.8, Fallback::kNone}, {0, 1, 2}, 0}, s.pool);
+        replicate(s.pack, draws, s.grouping, {{8, 2, 0.8, Fallback::kNone}, {0, 1, 2}}, s.pool);
     for (const int r : {0, 1, 69}) {
       const auto segments = s.draw(draws.plan(), r);
       std::vector<double> sums(3 * 8);
@@ -116,9 +116,9 @@ TEST(Replicates, ContributionsAndVarianceEqualDirectSums) {
 TEST(Replicates, SilhouettesEqualDirectOnes) {
   Fixture s(made_trace({9, 7, 12}, 1, 4), "silhouettes");
   for (const Scheme scheme : {Scheme::kBootstrap, Scheme::kPermutation}) {
-    Draws draws(ResamplePlan(s.grouping, scheme, 20, 5), 1 << 20, s.pool);
+    Draws draws(ResamplePlan(s.grouping, scheme, 20, 5), 18, 1 << 20, s.pool);
     const ReplicateTable table =
-        replicate(s.pack, draws, s.grouping, {{8, 2, 0.8, Fallback::kNone}, {0, 1, 2}, 18}, s.pool);
+        replicate(s.pack, draws, s.grouping, {{8, 2, 0.8, Fallback::kNone}, {0, 1, 2}}, s.pool);
     ASSERT_EQ(table.silhouettes, 18);
     for (const int r : {0, 17}) {
       const auto segments = s.draw(draws.plan(), r);
@@ -145,7 +145,7 @@ TEST(Replicates, SilhouettesEqualDirectOnes) {
           a /= others;
           total += (b - a) / std::max(a, b);
         }
-        EXPECT_NEAR(table.silhouette[t * 18 + r], total / static_cast<double>(segments[t].size()), 1e-4);
+        EXPECT_NEAR(table.silhouette[t * 18 + r], total / static_cast<double>(segments[t].size()), 1e-5);
       }
     }
   }
@@ -162,6 +162,8 @@ TEST(Percentiles, QuantilesAndPValues) {
   EXPECT_DOUBLE_EQ(lower->p_value, 5.0 / 6);
   EXPECT_DOUBLE_EQ(both->p_value, 1);
   EXPECT_DOUBLE_EQ(upper->mean, 3);
+  EXPECT_DOUBLE_EQ(permuted_of(4.0001, values, Tail::kUpper)->p_value, 2.0 / 6);
+  EXPECT_DOUBLE_EQ(permuted_of(4.0001, values, Tail::kUpper, 1e-3)->p_value, 3.0 / 6);
   EXPECT_FALSE(permuted_of(std::nullopt, values, Tail::kUpper));
   const std::vector<float> mostly_undefined = {NAN, NAN, 1};
   EXPECT_FALSE(interval_of(mostly_undefined));

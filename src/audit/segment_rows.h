@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+
+namespace committee::audit {
+
+// Which rows of a TileMatrix each segment of some replicates sums up, in the order of summing: chunk of rows
+// by chunk, so that a chunk's part of a tile stays in the nearest cache, and in units of kernels::kUnit rows
+// of a segment, the last of which is filled up with the row of zeros that is past a tile's end. Segments take
+// turns, as one unit's sum would wait for that of the one before.
+class SegmentRows {
+ public:
+  SegmentRows() = default;
+  // lists [count, N] as ResamplePlan draws them, cut by `starts`.
+  SegmentRows(std::span<const int32_t> lists, int count, std::span<const int64_t> starts, ThreadPool& pool);
+
+  int segments() const { return segments_; }
+  int64_t chunks() const { return chunks_; }
+
+  // The units of a replicate in a chunk, and where the rows begin in a tile.
+  struct Units {
+    std::span<const int32_t> segments;  // [units]
+    std::span<const int32_t> places;    // [units, kUnit]
+  };
+  Units units(int replicate, int64_t chunk) const;
+
+ private:
+  struct Replicate {
+    std::vector<int32_t> segments, places, begin;  // begin [chunks + 1] of a chunk's units
+  };
+  Replicate arrange(std::span<const int32_t> list, std::span<const int64_t> starts) const;
+
+  int segments_ = 0;
+  int64_t rows_ = 0, chunk_rows_ = 0, chunks_ = 0;
+  std::vector<Replicate> replicates_;
+};
+
+}  // namespace committee::audit
