@@ -53,11 +53,12 @@ void for_each_cell(LayerResult& layer, const ReplicateTable& table, ThreadPool& 
 
 void add_inclusion(LayerResult& layer, const std::vector<Committee>& committees) {
   std::vector<int> in_committee(layer.experts.size()), in_core(layer.experts.size());
-  std::vector<std::vector<int>> sets;
+  std::vector<std::vector<int>> found, cores;
   for (const Committee& committee : committees) {
     for (const int id : committee.members) ++in_committee[id];
     for (const int id : committee.core) ++in_core[id];
-    sets.push_back(committee.members);
+    found.push_back(committee.members);
+    cores.push_back(committee.core);
   }
   layer.stable.emplace();
   const auto count = static_cast<double>(committees.size());
@@ -66,7 +67,9 @@ void add_inclusion(LayerResult& layer, const std::vector<Committee>& committees)
     layer.experts[e].core_inclusion = in_core[e] / count;
     if (*layer.experts[e].inclusion >= kStable) layer.stable->push_back(static_cast<int>(e));
   }
-  layer.agreement = mean_agreement(std::move(sets));
+  layer.bootstrap_committees = bootstrap_sets(std::move(found));
+  layer.bootstrap_cores = bootstrap_sets(std::move(cores));
+  layer.agreement = mean_agreement(layer.bootstrap_committees);
 }
 
 double jaccard(const std::vector<int>& a, const std::vector<int>& b) {
@@ -110,21 +113,28 @@ std::vector<float> committee_shares(const std::vector<std::vector<Scalars>>& lay
 
 }  // namespace
 
-double mean_agreement(std::vector<std::vector<int>> sets) {
-  std::map<std::vector<int>, int64_t> counts;
-  for (auto& set : sets) {
+BootstrapSets bootstrap_sets(std::vector<std::vector<int>> of_replicates) {
+  BootstrapSets result;
+  std::map<std::vector<int>, int> places;
+  for (auto& set : of_replicates) {
     std::sort(set.begin(), set.end());
-    ++counts[set];
+    const auto [place, added] = places.emplace(set, static_cast<int>(result.sets.size()));
+    if (added) result.sets.push_back(std::move(set));
+    result.of.push_back(place->second);
   }
-  const auto total = static_cast<double>(sets.size());
-  if (sets.size() < 2) return 1;
+  return result;
+}
+
+double mean_agreement(const BootstrapSets& sets) {
+  const auto total = static_cast<double>(sets.of.size());
+  if (total < 2) return 1;
+  std::vector<double> count(sets.sets.size());
+  for (const int set : sets.of) count[set] += 1;
   double sum = 0;
-  for (auto a = counts.begin(); a != counts.end(); ++a) {
-    const auto n = static_cast<double>(a->second);
-    sum += n * (n - 1) / 2;
-    for (auto b = std::next(a); b != counts.end(); ++b) {
-      sum += n * static_cast<double>(b->second) * jaccard(a->first, b->first);
-    }
+  for (size_t a = 0; a < count.size(); ++a) {
+    sum += count[a] * (count[a] - 1) / 2;
+    for (size_t b = a + 1; b < count.size(); ++b)
+      sum += count[a] * count[b] * jaccard(sets.sets[a], sets.sets[b]);
   }
   return sum / (total * (total - 1) / 2);
 }

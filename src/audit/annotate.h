@@ -16,7 +16,10 @@ void annotate_nested_bootstrap(LayerResult& layer, const ReplicateTable& table);
 
 // Mean Jaccard similarity over all pairs of sets (ids ascending or not); two empty sets agree. 1 for fewer
 // than two.
-double mean_agreement(std::vector<std::vector<int>> sets);
+double mean_agreement(const BootstrapSets& sets);
+
+// One set a replicate, ids in any order.
+BootstrapSets bootstrap_sets(std::vector<std::vector<int>> of_replicates);
 
 // Intervals and p-values of the figures across layers, from every layer's scalars [L][R].
 void annotate_summaries(AuditResult& result, const std::vector<std::vector<Scalars>>& bootstrap,

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
+#include "audit/percentile.h"
 #include "base/error.h"
 
 namespace committee::audit {
@@ -18,9 +20,44 @@ bool holds(const std::vector<int>& set, int id) { return std::find(set.begin(), 
 struct SetOf {
   std::vector<int> LayerResult::*members;
   std::optional<double> ExpertFigures::*inclusion;
+  BootstrapSets LayerResult::*bootstrap;
 };
-constexpr SetOf kCommittee{&LayerResult::committee, &ExpertFigures::inclusion};
-constexpr SetOf kCore{&LayerResult::core, &ExpertFigures::core_inclusion};
+constexpr SetOf kCommittee{&LayerResult::committee, &ExpertFigures::inclusion,
+                           &LayerResult::bootstrap_committees};
+constexpr SetOf kCore{&LayerResult::core, &ExpertFigures::core_inclusion, &LayerResult::bootstrap_cores};
+
+constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
+
+// Jaccard of two audits' sets in every replicate that both have; NaN where both sets are empty.
+std::vector<float> replicate_jaccards(const BootstrapSets& a, const BootstrapSets& b) {
+  std::vector<float> values(std::min(a.of.size(), b.of.size()));
+  for (size_t r = 0; r < values.size(); ++r) {
+    const auto &x = a.sets[static_cast<size_t>(a.of[r])], &y = b.sets[static_cast<size_t>(b.of[r])];
+    values[r] = static_cast<float>(jaccard_of(x, y).value_or(kNone));
+  }
+  return values;
+}
+
+std::optional<Interval> interval_over(const std::vector<float>& replicates) {
+  return replicates.empty() ? std::nullopt : interval_of(replicates);
+}
+
+// Of the mean over layers, those without a value in a replicate left out of it.
+std::optional<Interval> mean_interval(const AuditResult& a, const AuditResult& b, const SetOf& set) {
+  std::vector<float> sums, counts;
+  for (size_t l = 0; l < a.layers.size(); ++l) {
+    const auto values = replicate_jaccards(a.layers[l].*set.bootstrap, b.layers[l].*set.bootstrap);
+    if (l == 0) sums = counts = std::vector<float>(values.size());
+    if (values.size() != sums.size()) return std::nullopt;
+    for (size_t r = 0; r < values.size(); ++r) {
+      if (std::isnan(values[r])) continue;
+      sums[r] += values[r];
+      counts[r] += 1;
+    }
+  }
+  for (size_t r = 0; r < sums.size(); ++r) sums[r] = counts[r] > 0 ? sums[r] / counts[r] : kNone;
+  return interval_over(sums);
+}
 
 Change worst(const std::vector<ExpertChange>& experts) {
   const auto any = [&](Change change) {
@@ -34,7 +71,11 @@ Change worst(const std::vector<ExpertChange>& experts) {
 
 SetChange compare_sets(const LayerResult& a, const LayerResult& b, const SetOf& set) {
   const auto &before = a.*set.members, &after = b.*set.members;
-  SetChange found{jaccard_of(before, after), std::nullopt, {}, Change::kNone};
+  SetChange found{jaccard_of(before, after),
+                  interval_over(replicate_jaccards(a.*set.bootstrap, b.*set.bootstrap)),
+                  std::nullopt,
+                  {},
+                  Change::kNone};
   for (int id = 0; id < static_cast<int>(a.experts.size()); ++id) {
     const bool was = holds(before, id), is = holds(after, id);
     if (was == is) continue;
@@ -217,6 +258,8 @@ PairComparison compare_pair(const AuditResult& a, const AuditResult& b) {
   using Layer = LayerComparison;
   pair.committee_jaccard = mean_over(pair.layers, [](const Layer& l) { return l.committee.jaccard; });
   pair.committee_agreement = mean_over(pair.layers, [](const Layer& l) { return l.committee.agreement; });
+  pair.committee_interval = mean_interval(a, b, kCommittee);
+  pair.core_interval = mean_interval(a, b, kCore);
   pair.core_jaccard = mean_over(pair.layers, [](const Layer& l) { return l.core.jaccard; });
   pair.spearman = mean_over(pair.layers, [](const Layer& l) { return l.spearman; });
   return pair;

@@ -23,7 +23,9 @@ struct ExpertChange {
 };
 
 struct SetChange {
-  std::optional<double> jaccard;    // nothing where both sets are empty
+  std::optional<double> jaccard;  // nothing where both sets are empty
+  std::optional<Interval>
+      interval;  // of it: a bootstrap set of one audit against the other's of that replicate
   std::optional<double> agreement;  // Jaccard of two bootstrap sets of one audit, mean of both audits
   std::vector<ExpertChange> experts;
   Change change = Change::kNone;
@@ -41,6 +43,7 @@ struct PairComparison {
   int reference = 0, audit = 0;  // indices, reference < audit
   std::vector<LayerComparison> layers;
   std::optional<double> committee_jaccard, committee_agreement, core_jaccard, spearman;
+  std::optional<Interval> committee_interval, core_interval;  // of the mean Jaccard
 
   int layers_with(SetChange LayerComparison::*set, Change change) const;
 };

@@ -60,6 +60,12 @@ struct ShuffleBaseline {
   Figure size, core_size, coverage_topk, jaccard_mean;  // value: mean; bootstrap: 2.5% and 97.5% percentiles
 };
 
+// The sets that a layer's bootstrap replicates found.
+struct BootstrapSets {
+  std::vector<std::vector<int>> sets;  // each different one once, ids ascending
+  std::vector<int> of;                 // [replicates] which of them a replicate has
+};
+
 enum class Verdict { kCommittee, kArithmetic, kUndecided, kNone };
 
 // In words, by the rules of docs/interpretation.md.
@@ -75,15 +81,16 @@ struct LayerResult {
   std::vector<int> core;                   // all candidates, ascending
   std::optional<std::vector<int>> stable;  // inclusion ≥ 0.95, ascending; absent without a bootstrap
   std::optional<double> agreement;         // mean Jaccard of pairs of bootstrap committees (METHOD 10)
-  bool by_fallback = false;                // no candidate: `committee` has the experts of maximal presence
-  std::vector<int> specific_domains;       // those that made the committee (all without min_specificity)
-  Figure size;                             // floor: H_n, the expected front of n = core_size random points
-  Figure core_size;                        // floor: expected number of candidates among random k-sets
-  Figure avg_rank, rank_variance;          // means over members; floors: (|C|+1)/2, 0
-  Figure coverage_full, coverage_topk;     // floors: |C|/E, |C|/k
-  Figure excess_topk;                      // coverage_topk less its floor, of each replicate's own committee
-  Figure ratio_full, ratio_topk;           // floors: 1, (E-|C|)/(k-|C|)
-  std::vector<ExpertFigures> experts;      // [E]
+  BootstrapSets bootstrap_committees, bootstrap_cores;  // empty without a bootstrap
+  bool by_fallback = false;             // no candidate: `committee` has the experts of maximal presence
+  std::vector<int> specific_domains;    // those that made the committee (all without min_specificity)
+  Figure size;                          // floor: H_n, the expected front of n = core_size random points
+  Figure core_size;                     // floor: expected number of candidates among random k-sets
+  Figure avg_rank, rank_variance;       // means over members; floors: (|C|+1)/2, 0
+  Figure coverage_full, coverage_topk;  // floors: |C|/E, |C|/k
+  Figure excess_topk;                   // coverage_topk less its floor, of each replicate's own committee
+  Figure ratio_full, ratio_topk;        // floors: 1, (E-|C|)/(k-|C|)
+  std::vector<ExpertFigures> experts;   // [E]
 
   std::vector<Figure> contributions;  // [T, E] c[i,τ]
   std::vector<int> ranks;             // [T, E] R(i,τ), k+1 outside the top k

@@ -191,6 +191,23 @@ void write(JsonWriter& out, const std::optional<audit::ShuffleBaseline>& shuffle
   out.end_object();
 }
 
+void write(JsonWriter& out, const char* name, const audit::BootstrapSets& found) {
+  out.key(name);
+  out.begin_object();
+  out.member("sets", found.sets);
+  out.member("of", found.of);
+  out.end_object();
+}
+
+void write_bootstrap_sets(JsonWriter& out, const LayerResult& layer) {
+  out.key("bootstrap_sets");
+  if (layer.bootstrap_committees.of.empty()) return out.null();
+  out.begin_object();
+  write(out, "committee", layer.bootstrap_committees);
+  write(out, "core", layer.bootstrap_cores);
+  out.end_object();
+}
+
 void write(JsonWriter& out, const LayerResult& layer) {
   const auto at = [](const std::vector<Figure>& figures) {
     return [&figures](size_t i) -> const Figure& { return figures[i]; };
@@ -202,6 +219,7 @@ void write(JsonWriter& out, const LayerResult& layer) {
   out.member("core", layer.core);
   out.member("stable", layer.stable);
   out.member("agreement", layer.agreement);
+  write_bootstrap_sets(out, layer);
   out.member("by_fallback", layer.by_fallback);
   out.member("specific_domains", layer.specific_domains);
   out.member("chance", layer.chance);

@@ -45,7 +45,7 @@ class Mean {
 };
 
 ComparedFigure compared_figure(const NamedFigure& named, const AuditResult& result, size_t index) {
-  ComparedFigure found{named.name, index, {}, {}, {}, {}, {}, {}, 0, {}};
+  ComparedFigure found{.name = named.name, .audit = index};
   Mean value, floor, permuted, excess_floor, excess_permuted, relative;
   int significant = 0;
   for (const auto& layer : result.layers) {
@@ -77,9 +77,11 @@ ComparedFigure compared_figure(const NamedFigure& named, const AuditResult& resu
 
 std::vector<ComparedFigure> compared_figures(const std::vector<LabelledAudit>& audits) {
   std::vector<ComparedFigure> figures;
-  for (const auto& named : kLayerFigures) {
+  for (size_t f = 0; f < kLayerFigures.size(); ++f) {
     for (size_t i = 0; i < audits.size(); ++i) {
-      auto figure = compared_figure(named, audits[i].result, i);
+      const auto& result = audits[i].result;
+      auto figure = compared_figure(kLayerFigures[f], result, i);
+      figure.interval = (result.*kSummaries[f].summary).mean.bootstrap;
       if (figure.value) figures.push_back(figure);
     }
   }
@@ -111,6 +113,10 @@ std::string changes_text(const char* sets, const PairComparison& pair,
   return fmt::format("{} differ {}", sets, fmt::join(parts, ", "));
 }
 
+std::string interval_text(const std::optional<audit::Interval>& interval) {
+  return interval ? fmt::format(" [{:.3f}, {:.3f}]", interval->low, interval->high) : "";
+}
+
 std::string pair_sentence(const std::vector<LabelledAudit>& audits, const PairComparison& pair) {
   const std::string who = fmt::format("{} against {}", audits[static_cast<size_t>(pair.audit)].label,
                                       audits[static_cast<size_t>(pair.reference)].label);
@@ -123,11 +129,14 @@ std::string pair_sentence(const std::vector<LabelledAudit>& audits, const PairCo
                          changes_text("committees", pair, &audit::LayerComparison::committee),
                          changes_text("cores", pair, &audit::LayerComparison::core));
   if (!same && pair.committee_jaccard) {
-    sentence += fmt::format(". Mean Jaccard of committees {:.3f}", *pair.committee_jaccard);
+    sentence += fmt::format(". Mean Jaccard of committees {:.3f}{}", *pair.committee_jaccard,
+                            interval_text(pair.committee_interval));
     if (pair.committee_agreement) {
       sentence += fmt::format(" (two bootstrap committees of one audit: {:.3f})", *pair.committee_agreement);
     }
-    if (pair.core_jaccard) sentence += fmt::format(", of cores {:.3f}", *pair.core_jaccard);
+    if (pair.core_jaccard) {
+      sentence += fmt::format(", of cores {:.3f}{}", *pair.core_jaccard, interval_text(pair.core_interval));
+    }
   }
   if (pair.spearman) {
     sentence += fmt::format("{} of contributions {:.3f}", same ? "; Spearman correlation" : "; Spearman",

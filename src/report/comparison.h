@@ -16,11 +16,12 @@ namespace committee::report {
 struct ComparedFigure {
   const char* name;
   size_t audit;
-  std::optional<double> value, floor, permuted_mean;
-  std::optional<double> excess_floor, excess_permuted;  // value less the floor, less the permuted mean
-  std::optional<double> excess_relative;  // of figures that 1 bounds: (value - floor)/(1 - floor)
-  int layers = 0;                         // with a value
-  std::optional<int> layers_p05;          // with p ≤ 0.05 under shuffled domain labels
+  std::optional<double> value{}, floor{}, permuted_mean{};
+  std::optional<audit::Interval> interval{};                // bootstrap, of the value
+  std::optional<double> excess_floor{}, excess_permuted{};  // value less the floor, less the permuted mean
+  std::optional<double> excess_relative{};  // of figures that 1 bounds: (value - floor)/(1 - floor)
+  int layers = 0;                           // with a value
+  std::optional<int> layers_p05{};          // with p ≤ 0.05 under shuffled domain labels
 };
 
 struct ComparisonReport {

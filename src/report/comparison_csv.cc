@@ -55,9 +55,23 @@ std::string moved(const SetChange& set, bool joined) {
   return fmt::format("{}", fmt::join(ids, " "));
 }
 
+// NAME_low and NAME_high, of the bootstrap.
+template <typename Row, typename Get>
+void interval_columns(CsvTable<Row>& table, const std::string& name, Get get) {
+  table.number(name + "_low", [get](const Row& row) {
+    const std::optional<audit::Interval> interval = get(row);
+    return interval ? std::optional(interval->low) : std::nullopt;
+  });
+  table.number(name + "_high", [get](const Row& row) {
+    const std::optional<audit::Interval> interval = get(row);
+    return interval ? std::optional(interval->high) : std::nullopt;
+  });
+}
+
 void set_columns(CsvTable<LayerRow>& table, const std::string& name, SetChange LayerComparison::*set) {
   const auto of = [set](const LayerRow& row) -> const SetChange& { return row.layer->*set; };
   table.number(name + "_jaccard", [of](const LayerRow& row) { return of(row).jaccard; });
+  interval_columns(table, name + "_jaccard", [of](const LayerRow& row) { return of(row).interval; });
   table.number(name + "_agreement", [of](const LayerRow& row) { return of(row).agreement; });
   table.text(name + "_change", [of](const LayerRow& row) { return std::string(name_of(of(row).change)); });
   table.text(name + "_joined", [of](const LayerRow& row) { return moved(of(row), true); });
@@ -109,8 +123,10 @@ std::string matrix_csv(const ComparisonReport& report) {
   table.text("audit_a", [](const Row& row) { return label(*row.report, row.pair->reference); });
   table.text("audit_b", [](const Row& row) { return label(*row.report, row.pair->audit); });
   table.number("committee_jaccard", [](const Row& row) { return row.pair->committee_jaccard; });
+  interval_columns(table, "committee_jaccard", [](const Row& row) { return row.pair->committee_interval; });
   table.number("committee_agreement", [](const Row& row) { return row.pair->committee_agreement; });
   table.number("core_jaccard", [](const Row& row) { return row.pair->core_jaccard; });
+  interval_columns(table, "core_jaccard", [](const Row& row) { return row.pair->core_interval; });
   table.number("spearman", [](const Row& row) { return row.pair->spearman; });
   const auto layers = [](SetChange LayerComparison::*set) {
     return [set](const Row& row) {
@@ -137,6 +153,7 @@ std::string figures_csv(const ComparisonReport& report) {
     table.number(name, [value](const Row& row) { return row.figure->*value; });
   };
   number("value", &ComparedFigure::value);
+  interval_columns(table, "value", [](const Row& row) { return row.figure->interval; });
   number("floor", &ComparedFigure::floor);
   number("permuted_mean", &ComparedFigure::permuted_mean);
   number("excess_floor", &ComparedFigure::excess_floor);

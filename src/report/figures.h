@@ -40,6 +40,7 @@ inline constexpr std::array kLayerFigures = {
     NamedFigure{"r2_nested", &audit::LayerResult::r2_nested},
 };
 
+// The same figures in the same order.
 struct NamedSummary {
   const char* name;
   audit::Summary audit::AuditResult::*summary;

@@ -38,6 +38,14 @@ std::string number(std::optional<double> value) {
   return value ? number_cell(decimals(value, 3), *value) : "<td class=\"number\">–</td>";
 }
 
+// "0.317 [0.250, 0.400]"
+std::string number(std::optional<double> value, const std::optional<audit::Interval>& interval) {
+  if (!value || !interval) return number(value);
+  return number_cell(
+      fmt::format("{} [{}, {}]", decimals(value, 3), decimals(interval->low, 3), decimals(interval->high, 3)),
+      *value);
+}
+
 std::string change_words(Change change) {
   return change == Change::kNone          ? "same"
          : change == Change::kWithinNoise ? "within noise"
@@ -76,10 +84,11 @@ std::string pair_rows(const ComparisonReport& report, const PairComparison& pair
   for (const auto& layer : pair.layers) {
     html += fmt::format("<tr><th scope=\"row\">{}</th>", layer.layer);
     html += cell(change_words(layer.committee.change)) + cell(moved(layer.committee, true)) +
-            cell(moved(layer.committee, false)) + number(layer.committee.jaccard) +
+            cell(moved(layer.committee, false)) + number(layer.committee.jaccard, layer.committee.interval) +
             number(layer.committee.agreement);
     html += cell(change_words(layer.core.change)) + cell(moved(layer.core, true)) +
-            cell(moved(layer.core, false)) + number(layer.core.jaccard) + number(layer.spearman) + "</tr>\n";
+            cell(moved(layer.core, false)) + number(layer.core.jaccard, layer.core.interval) +
+            number(layer.spearman) + "</tr>\n";
   }
   return html + kTableEnd;
 }
@@ -96,7 +105,9 @@ HtmlSection layers_section(const ComparisonReport& report) {
                      layer_chart("spearman", "Spearman of contributions") + "</div>\n";
   html +=
       "<p class=\"note\">* beyond bootstrap noise: the 95% interval of the difference of the two bootstraps' "
-      "memberships excludes 0. Noise: the Jaccard of two bootstrap committees of one audit.</p>\n";
+      "memberships excludes 0. Noise: the Jaccard of two bootstrap committees of one audit. In brackets: 95% "
+      "intervals of the two "
+      "audits' bootstraps, replicate by replicate.</p>\n";
   return {"layers", "Layers", "What joined and what left", html + rows};
 }
 
@@ -108,8 +119,8 @@ HtmlSection matrix_section(const ComparisonReport& report) {
                       {"audit", "and", "Jaccard of committees", "noise", "of cores", "Spearman"});
   for (const auto& pair : report.pairs) {
     html += "<tr>" + cell(label(report, pair.reference)) + cell(label(report, pair.audit)) +
-            number(pair.committee_jaccard) + number(pair.committee_agreement) + number(pair.core_jaccard) +
-            number(pair.spearman) + "</tr>\n";
+            number(pair.committee_jaccard, pair.committee_interval) + number(pair.committee_agreement) +
+            number(pair.core_jaccard, pair.core_interval) + number(pair.spearman) + "</tr>\n";
   }
   return {"matrix", "All pairs", "Every two audits", html + kTableEnd};
 }
@@ -128,7 +139,7 @@ HtmlSection figures_section(const ComparisonReport& report) {
                                 fmt::format(" data-figure=\"{}\"", figure.name)));
     }
     rows += "<tr>" + cell(title_of(figure.name)) + cell(report.audits[figure.audit].label) +
-            number(figure.value) + number(figure.floor) + number(figure.excess_floor) +
+            number(figure.value, figure.interval) + number(figure.floor) + number(figure.excess_floor) +
             number(figure.permuted_mean) + number(figure.excess_permuted) + "</tr>\n";
   }
   if (rows.empty()) return {};

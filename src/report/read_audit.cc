@@ -190,6 +190,14 @@ std::vector<int> set_from(const JsonNode& node, size_t below) {
   return ids;
 }
 
+audit::BootstrapSets sets_from(const JsonNode& node, size_t experts) {
+  audit::BootstrapSets found;
+  const JsonNode sets = node.at("sets");
+  for (size_t i = 0, count = sets.size(); i < count; ++i) found.sets.push_back(set_from(sets.at(i), experts));
+  found.of = node.at("of").integers(0, static_cast<int>(found.sets.size()) - 1);
+  return found;
+}
+
 std::optional<audit::ShuffleBaseline> shuffle_from(const std::optional<JsonNode>& node) {
   if (!node) return std::nullopt;
   audit::ShuffleBaseline shuffle;
@@ -206,6 +214,10 @@ LayerResult layer_from(const JsonNode& node, const Shape& shape) {
   layer.core = set_from(node.at("core"), shape.experts);
   if (const auto stable = node.maybe("stable")) layer.stable = set_from(*stable, shape.experts);
   layer.agreement = node.at("agreement").number_or_null();
+  if (const auto found = node.maybe("bootstrap_sets")) {
+    layer.bootstrap_committees = sets_from(found->at("committee"), shape.experts);
+    layer.bootstrap_cores = sets_from(found->at("core"), shape.experts);
+  }
   layer.by_fallback = node.at("by_fallback").truth();
   layer.specific_domains = set_from(node.at("specific_domains"), shape.domains);
   layer.chance = node.at("chance").number_or_null();

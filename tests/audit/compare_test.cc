@@ -92,6 +92,29 @@ TEST(Compare, AMemberThatTheBootstrapDoubtsIsNoise) {
   EXPECT_EQ(pair.layers[0].core.change, Change::kNone);
 }
 
+TEST(Compare, AJaccardHasTheIntervalOfTheReplicates) {
+  auto before = made(8, {1, 2}, {1, 2}), after = made(8, {1}, {1, 2});
+  before.layers[0].bootstrap_committees = {{{1, 2}}, std::vector<int>(100, 0)};
+  after.layers[0].bootstrap_committees = {{{1}, {1, 2}}, std::vector<int>(100, 0)};
+  std::fill_n(after.layers[0].bootstrap_committees.of.begin(), 30, 1);
+  auto pair = compare_pair(before, after);
+  ASSERT_TRUE(pair.layers[0].committee.interval);
+  EXPECT_EQ(pair.layers[0].committee.interval->low, 0.5);
+  EXPECT_EQ(pair.layers[0].committee.interval->high, 1);
+  EXPECT_EQ(pair.committee_interval->low, 0.5);
+  EXPECT_FALSE(pair.core_interval);  // no bootstrap
+
+  // A second layer that is always the same: the mean lies between.
+  for (auto* audit : {&before, &after}) {
+    audit->layers.push_back(audit->layers[0]);
+    audit->layers[1].layer = 4;
+    audit->layers[1].bootstrap_committees = {{{1, 2}}, std::vector<int>(100, 0)};
+  }
+  pair = compare_pair(before, after);
+  EXPECT_EQ(pair.committee_interval->low, 0.75);
+  EXPECT_EQ(pair.committee_interval->high, 1);
+}
+
 TEST(Compare, TheRuleIsTheIntervalOfTheDifference) {
   EXPECT_TRUE(beyond_noise(1, 0));
   EXPECT_TRUE(beyond_noise(1, 0.025));

@@ -170,8 +170,8 @@ TEST(Percentiles, QuantilesAndPValues) {
 }
 
 TEST(Agreement, MeanJaccardOfPairs) {
-  EXPECT_DOUBLE_EQ(mean_agreement({{2, 1}, {1, 2}, {1}}), (1 + 0.5 + 0.5) / 3);
-  EXPECT_DOUBLE_EQ(mean_agreement({{}, {}}), 1);
+  EXPECT_DOUBLE_EQ(mean_agreement(bootstrap_sets({{2, 1}, {1, 2}, {1}})), (1 + 0.5 + 0.5) / 3);
+  EXPECT_DOUBLE_EQ(mean_agreement(bootstrap_sets({{}, {}})), 1);
 }
 
 std::string fingerprint(const AuditResult& result) {

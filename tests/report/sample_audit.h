@@ -172,7 +172,11 @@ class SampleAudit {
       if (all()) expert.core_inclusion = expert.candidate ? 1.0 : 0.05;
     }
     if (all()) layer.stable = layer.committee;
-    if (all()) layer.agreement = 0.9;
+    if (all()) {
+      layer.agreement = 0.9;
+      layer.bootstrap_committees = {{layer.committee, {}}, {0, 0, 1, 0}};
+      layer.bootstrap_cores = {{layer.core}, {0, 0, 0, 0}};
+    }
     for (size_t d = 0; d < t; ++d) layer.specific_domains.push_back(static_cast<int>(d));
     cover(layer, covered_full, covered / std::accumulate(top.begin(), top.end(), 0.0));
   }
