@@ -22,7 +22,7 @@ void add_experts(LayerResult& layer, const LayerFigures& figures) {
       expert.avg_rank.value = tally.mean(domains);
       expert.rank_variance.value = tally.variance(domains);
     }
-    layer.experts.push_back(std::move(expert));
+    layer.experts.push_back(expert);
   }
   for (int id : layer.core) layer.experts[id].candidate = true;
   for (int id : layer.committee) layer.experts[id].in_committee = true;

@@ -77,7 +77,7 @@ std::string value_of(const pugi::xml_node& cell, const std::vector<std::string>&
                      const std::string& name) {
   const std::string type = cell.attribute("t").value();
   if (type == "inlineStr") return text_of(cell.child("is"));
-  const std::string value = cell.child("v").text().get();
+  std::string value = cell.child("v").text().get();
   if (type != "s") return value;
   const auto index = cell.child("v").text().as_ullong(~0ull);
   if (index >= shared.size()) {

@@ -164,7 +164,7 @@ std::string audit_by_reference(const fs::path& input, const AuditFlags& flags, c
     write_file(out / "reference_table.csv", made.csv);
     table = std::move(made.table);
   }
-  const std::string csv = audit::reference_csv(table, statistics.gamma, input.string());
+  std::string csv = audit::reference_csv(table, statistics.gamma, input.string());
   write_file(out / "reference.csv", csv);
   return csv;
 }

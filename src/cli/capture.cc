@@ -38,7 +38,7 @@ CaptureSummary capture(const CaptureFlags& flags, const fs::path& trace, bool re
                                : capture_by_prompts(*setup, output, ranks);
 
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  const CaptureSummary summary{trace,        work.prompts,           work.tokens, work.computed_tokens,
+  CaptureSummary summary{trace,        work.prompts,           work.tokens, work.computed_tokens,
                                took.count(), setup->prompts.warnings};
   const TerminalFlags& terminal = setup->flags.terminal;
   const std::string by = ranks.size() > 1 ? fmt::format(", {} ranks", ranks.size()) : "";

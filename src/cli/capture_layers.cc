@@ -258,7 +258,7 @@ class LayerCapture {
                                     sink.score_sample(pending_.sequences[sequence].sample, logits);
                                   }};
     Progress progress(setup_.flags.terminal.quiet);
-    const engine::Work work = pass(variant, [&](const engine::Progress& p) {
+    engine::Work work = pass(variant, [&](const engine::Progress& p) {
       watch_.check();
       progress.update(static_cast<double>(p.tokens), static_cast<double>(p.total_tokens), where_of(p),
                       "tokens");

@@ -259,7 +259,7 @@ engine::Work Experiment::prefill(std::span<const Sequence> sequences, std::span<
                                  const engine::OnProgress& on_progress) {
   const SafeStop stop;
   try {
-    const engine::Work work = engine_.prefill(sequences, variants, [&](const engine::Progress& now) {
+    engine::Work work = engine_.prefill(sequences, variants, [&](const engine::Progress& now) {
       stop.check();
       on_progress(now);
     });

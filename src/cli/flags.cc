@@ -90,7 +90,7 @@ void add_rank_flags(CLI::App& app, RankFlags& flags) {
   CLI::Option* split = app.get_option("--split");
   split->description("Split of an MMLU folder (test); or layers, as --ranks");
   split->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  split->transform([&flags, named = DataFlags().split](std::string word) mutable {
+  split->transform([&flags, named = DataFlags().split](const std::string& word) mutable {
     if (word == "layers") {
       flags.share = word;
     } else {

@@ -34,7 +34,7 @@ uint64_t parse_size(const std::string& text) {
   const auto unit = std::string_view("KMGT").find(rest.empty() ? '\0' : rest.front());
   const int shift = unit == std::string_view::npos ? 0 : 10 * (static_cast<int>(unit) + 1);
   if (shift > 0) rest.remove_prefix(1);
-  if (!read || (rest != "" && rest != "B" && rest != "iB")) {
+  if (!read || (!rest.empty() && rest != "B" && rest != "iB")) {
     throw Error("\"{}\" is not a size: write a number and K, M, G or T, as in 4G or 800M", text);
   }
   if (number > (std::numeric_limits<uint64_t>::max() >> shift))
