@@ -9,6 +9,7 @@ namespace committee::audit {
 namespace {
 
 constexpr int64_t kRowsAtOnce = 64;  // bounds the scratch of widened rows
+constexpr int64_t kAhead = 4;        // shards in memory beyond those at hand
 
 // The positions that are audited, or an Error where the trace lacks them.
 std::string audited_positions(const trace::Trace& trace, Positions wanted) {
@@ -162,17 +163,46 @@ void SampleReader::drop(int64_t first, int64_t last) const {
   }
 }
 
-void ReadAhead::reached(int64_t sample) {
-  const int64_t shard = reader_.shard_of(sample) + 1;
-  if (shard < next_ || shard >= reader_.trace().shards()) return;
-  if (pending_.valid()) pending_.get();
-  next_ = shard + 1;
-  pending_ = std::async(std::launch::async, [&trace = reader_.trace(), shard] {
-    trace.will_need(shard);
-    // While this one is summed up the disk goes on with the next.
-    if (shard + 1 < trace.shards()) trace.will_need(shard + 1);
-    trace.prepare(shard);
-  });
+ReadAhead::ReadAhead(const SampleReader& reader)
+    : reader_(reader),
+      fetching_([this] { run(kFetched, [&](int64_t shard) { reader_.trace().will_need(shard); }); }),
+      preparing_([this] { run(kPrepared, [&](int64_t shard) { reader_.trace().prepare(shard); }); }) {}
+
+ReadAhead::~ReadAhead() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  fetching_.join();
+  preparing_.join();
+}
+
+void ReadAhead::reach(int64_t sample) {
+  std::unique_lock lock(mutex_);
+  done_[kReached] = reader_.shard_of(sample) + 1;
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return done_[kPrepared] >= done_[kReached]; });
+}
+
+void ReadAhead::run(Stage stage, const std::function<void(int64_t)>& work) {
+  for (int64_t shard = 0; shard < reader_.trace().shards(); ++shard) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] {
+        return stop_ || (shard < done_[kReached] + kAhead && (stage == kFetched || shard < done_[kFetched]));
+      });
+      if (stop_) return;
+    }
+    try {
+      work(shard);
+    } catch (const std::exception&) {
+      // Its reader finds the same.
+    }
+    const std::lock_guard lock(mutex_);
+    done_[stage] = shard + 1;
+    changed_.notify_all();
+  }
 }
 
 }  // namespace committee::audit

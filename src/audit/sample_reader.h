@@ -1,9 +1,12 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
-#include <future>
+#include <functional>
+#include <mutex>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "audit/options.h"
@@ -91,19 +94,29 @@ class SampleReader {
   int64_t rows_ = 0;
 };
 
-// Prepares the shard after the one at hand in a thread of its own, so that the disk works while others
-// compute.
+// Brings in and prepares the shards after those at hand in threads of its own, so that the disk works while
+// others compute.
 class ReadAhead {
  public:
-  explicit ReadAhead(const SampleReader& reader) : reader_(reader) {}
+  explicit ReadAhead(const SampleReader& reader);
+  ~ReadAhead();
+  ReadAhead(const ReadAhead&) = delete;
+  ReadAhead& operator=(const ReadAhead&) = delete;
 
-  // Samples from `sample` on are read next.
-  void reached(int64_t sample);
+  // Returns when all samples up to `sample` are prepared; later ones are read next. Whatever is wrong with a
+  // shard is left to its reader.
+  void reach(int64_t sample);
 
  private:
+  enum Stage : uint8_t { kFetched, kPrepared, kReached };
+  void run(Stage stage, const std::function<void(int64_t shard)>& work);
+
   const SampleReader& reader_;
-  int64_t next_ = 0;  // shards before it are prepared, or it is being done
-  std::future<void> pending_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int64_t done_[3] = {};  // how many shards each stage has done with
+  bool stop_ = false;
+  std::thread fetching_, preparing_;
 };
 
 }  // namespace committee::audit

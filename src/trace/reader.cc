@@ -331,16 +331,16 @@ void Trace::State::verify(int64_t shard_index) const {
 void Trace::verify(int64_t shard) const { state_->verify(shard); }
 
 void Trace::will_need(int64_t shard) const {
+  constexpr size_t kStep = size_t{1} << 20;  // the kernel reads no more than its window at a request
   const auto& file = state_->shard(shard).file.file();
-  file.will_need(0, file.bytes().size());
+  for (size_t at = 0; at < file.bytes().size(); at += kStep) {
+    file.will_need(at, std::min(kStep, file.bytes().size() - at));
+  }
 }
 
 void Trace::will_need_labels(int64_t shard) const { state_->shard(shard).will_need_labels(); }
 
-void Trace::prepare(int64_t shard) const {
-  will_need(shard);
-  state_->verify_once(shard);
-}
+void Trace::prepare(int64_t shard) const { state_->verify_once(shard); }
 
 void Trace::drop(int64_t shard, int64_t first, int64_t count) const {
   const auto& from = state_->shard(shard);

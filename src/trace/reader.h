@@ -67,8 +67,7 @@ class Trace {
   // Throws Error where they differ.
   void verify(int64_t shard) const;
 
-  // Has a shard read into memory and compares its checksum where that has not been done: what read() would
-  // wait for.
+  // Compares a shard's checksum where that has not been done, as its first read() would.
   void prepare(int64_t shard) const;
 
   // Drops the pages of a shard's rows that have been read (a hint; keeps memory bounded while streaming).
