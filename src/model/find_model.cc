@@ -82,7 +82,7 @@ std::vector<std::string> near_names(const fs::path& cache, const std::string& id
 }
 
 fs::path find_snapshot(const fs::path& repository, const std::string& id, const std::string& revision) {
-  if (const fs::path snapshot = repository / "snapshots" / revision; is_folder(snapshot)) return snapshot;
+  if (fs::path snapshot = repository / "snapshots" / revision; is_folder(snapshot)) return snapshot;
   const fs::path ref = repository / "refs" / revision;
   std::error_code unreadable;
   if (!fs::is_regular_file(ref, unreadable)) {
@@ -97,7 +97,7 @@ fs::path find_snapshot(const fs::path& repository, const std::string& id, const 
     return std::isalnum(static_cast<unsigned char>(c));
   });
   if (!plain) throw Error("{}: must hold the name of a snapshot", ref.string());
-  const fs::path snapshot = repository / "snapshots" / hash;
+  fs::path snapshot = repository / "snapshots" / hash;
   if (!is_folder(snapshot)) {
     throw Error("{}: names the snapshot {}, which is not in {}", ref.string(), hash,
                 snapshot.parent_path().string());

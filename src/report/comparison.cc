@@ -18,7 +18,6 @@ namespace {
 using audit::AuditResult;
 using audit::Change;
 using audit::Figure;
-using audit::LayerResult;
 using audit::PairComparison;
 
 // Figures that 1 bounds from above, so that what is over the floor can be a share of what could be.

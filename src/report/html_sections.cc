@@ -17,7 +17,6 @@ namespace committee::report {
 namespace {
 
 using audit::AuditResult;
-using audit::Figure;
 using audit::LayerResult;
 
 std::string paragraph_html(const std::string& text, const char* kind = "") {
