@@ -39,7 +39,7 @@ CaptureSummary capture(const CaptureFlags& flags, const fs::path& trace, bool re
 
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   CaptureSummary summary{trace,        work.prompts,           work.tokens, work.computed_tokens,
-                               took.count(), setup->prompts.warnings};
+                         took.count(), setup->prompts.warnings};
   const TerminalFlags& terminal = setup->flags.terminal;
   const std::string by = ranks.size() > 1 ? fmt::format(", {} ranks", ranks.size()) : "";
   say(terminal, fmt::format("{} prompts, {} tokens ({} computed), {:.1f} s, {:.0f} tokens/s{} → {}",
