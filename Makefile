@@ -1,5 +1,5 @@
 # build demo test bench install deb format lint: each installs the Debian packages that it lacks.
-BUILD_PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libgomp1 libfmt-dev nlohmann-json3-dev libsimdjson-dev \
+BUILD_PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libfmt-dev nlohmann-json3-dev libsimdjson-dev \
                   libcli11-dev libpcre2-dev libutf8proc-dev libminizip-dev libpugixml-dev libxxhash-dev libhwy-dev \
                   zlib1g-dev
 TEST_PACKAGES  := libgtest-dev libgmock-dev chromium libopenmpi-dev openmpi-bin

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "audit/assemble.h"
+#include "audit/compare.h"
 #include "audit/percentile.h"
 
 namespace committee::audit {
@@ -72,14 +73,6 @@ void add_inclusion(LayerResult& layer, const std::vector<Committee>& committees)
   layer.agreement = mean_agreement(layer.bootstrap_committees);
 }
 
-double jaccard(const std::vector<int>& a, const std::vector<int>& b) {
-  if (a.empty() && b.empty()) return 1;
-  std::vector<int> shared;
-  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(shared));
-  const auto both = static_cast<double>(shared.size());
-  return both / (static_cast<double>(a.size() + b.size()) - both);
-}
-
 // The figures of a summary and what each takes of a replicate's spread over layers.
 constexpr std::pair<Figure Summary::*, double Spread::*> kParts[] = {
     {&Summary::max, &Spread::max}, {&Summary::min, &Spread::min}, {&Summary::mean, &Spread::mean}};
@@ -134,7 +127,7 @@ double mean_agreement(const BootstrapSets& sets) {
   for (size_t a = 0; a < count.size(); ++a) {
     sum += count[a] * (count[a] - 1) / 2;
     for (size_t b = a + 1; b < count.size(); ++b)
-      sum += count[a] * count[b] * jaccard(sets.sets[a], sets.sets[b]);
+      sum += count[a] * count[b] * jaccard_of(sets.sets[a], sets.sets[b]).value_or(1);
   }
   return sum / (total * (total - 1) / 2);
 }

@@ -61,29 +61,13 @@ double scaled(double number, int exponent) {
   return number / power_of_ten(-exponent);
 }
 
-// Digits as they are read, in a double; while that is exact, in an integer, which is faster.
-struct Significand {
-  static constexpr int kExact = 15;
-  int64_t whole = 0;
-  double number = 0;
-  int digits = 0;
-
-  void add(int digit) {
-    if (digits < kExact) {
-      whole = whole * 10 + digit;
-    } else {
-      number = value() * 10 + digit;
-    }
-    ++digits;
-  }
-  double value() const { return digits <= kExact ? static_cast<double>(whole) : number; }
-};
-
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
-// Nearly all numbers: up to 15 digits with or without a point. NaN for others.
+// Nearly all numbers: digits, with or without a point, that are exact in a double however they are added up.
+// NaN for others.
 double parse_short_decimal(std::string_view text) {
-  if (text.empty() || text.size() > Significand::kExact) return kNone;
+  constexpr size_t kExact = 15;
+  if (text.empty() || text.size() > kExact) return kNone;
   const char *at = text.data(), *const end = at + text.size();
   int64_t whole = 0;
   for (; at < end && is_digit(*at); ++at) whole = whole * 10 + (*at - '0');
@@ -103,20 +87,22 @@ double parse_pandas_float(std::string_view text) {
   text = trimmed(text);
   if (!is_ordinary(text)) return parse_special(text).value_or(kNone);
   size_t at = text[0] == '-' || text[0] == '+' ? 1 : 0;
-  Significand significand;
-  int exponent = 0;
+  double number = 0;
+  int digits = 0, exponent = 0;
   bool any = false;
   for (; at < text.size() && is_digit(text[at]); ++at, any = true) {
-    if (significand.digits < kMaxDigits) {
-      significand.add(text[at] - '0');
+    if (digits < kMaxDigits) {
+      number = number * 10 + (text[at] - '0');
+      ++digits;
     } else {
       ++exponent;
     }
   }
   if (at < text.size() && text[at] == '.') {
     for (++at; at < text.size() && is_digit(text[at]); ++at, any = true) {
-      if (significand.digits >= kMaxDigits) continue;
-      significand.add(text[at] - '0');
+      if (digits >= kMaxDigits) continue;
+      number = number * 10 + (text[at] - '0');
+      ++digits;
       --exponent;
     }
   }
@@ -131,7 +117,6 @@ double parse_pandas_float(std::string_view text) {
     at = static_cast<size_t>(end - text.data());
   }
   if (at != text.size()) return kNone;
-  const double number = significand.value();
   return scaled(text[0] == '-' ? -number : number, exponent);
 }
 

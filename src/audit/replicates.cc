@@ -233,15 +233,19 @@ void Draws::fill(int first, int count, ThreadPool& pool) {
 void Draws::fill_lanes(int count, std::span<const int32_t> lists, ThreadPool& pool) {
   constexpr auto kLanes = static_cast<int64_t>(kernels::kLanes);
   const int64_t samples = plan_.samples(), size = (count + kLanes - 1) / kLanes * samples * kLanes;
-  (plan_.is_bootstrap() ? lane_times_.resize(size) : lane_labels_.resize(size));
+  const auto lane_of = [&](int64_t r) { return r / kLanes * samples * kLanes + r % kLanes; };
+  if (plan_.is_bootstrap()) {
+    lane_times_.resize(size);
+    pool.for_each(count, [&](int64_t r, int) {
+      for (int64_t i = 0; i < samples; ++i) lane_times_[lane_of(r) + i * kLanes] = times_[r * samples + i];
+    });
+    return;
+  }
+  lane_labels_.resize(size);
   pool.for_each(count, [&](int64_t r, int) {
-    const int64_t at = r / kLanes * samples * kLanes + r % kLanes;
-    for (int64_t i = 0; plan_.is_bootstrap() && i < samples; ++i) {
-      lane_times_[at + i * kLanes] = times_[r * samples + i];
-    }
-    for (int s = 0; !plan_.is_bootstrap() && s < plan_.segments(); ++s) {
+    for (int s = 0; s < plan_.segments(); ++s) {
       for (int64_t i = plan_.starts()[s]; i < plan_.starts()[s + 1]; ++i) {
-        lane_labels_[at + lists[r * samples + i] * kLanes] = s;
+        lane_labels_[lane_of(r) + lists[r * samples + i] * kLanes] = s;
       }
     }
   });

@@ -129,7 +129,8 @@ void SampleReader::add_executed(const float* probs, std::span<const uint16_t> id
 
 std::vector<int32_t> SampleReader::tokens(int64_t sample) const {
   std::vector<int32_t> tokens;
-  trace_.will_need_labels(shard_of(sample));
+  const bool new_shard = sample == 0 || shard_of(sample) != shard_of(sample - 1);
+  if (new_shard) trace_.will_need_labels(shard_of(sample));
   for (int64_t row = entries_[sample].begin; row < entries_[sample].end; ++row) {
     const Place at = place(row);
     const trace::RowBlock labels = trace_.labels(at.shard);

@@ -25,13 +25,7 @@ void write(JsonWriter& out, const Figure& figure) {
     out.member("tail", name_of(figure.permuted->tail));
     out.end_object();
   }
-  if (figure.bootstrap) {
-    out.key("bootstrap");
-    out.begin_object();
-    out.member("low", figure.bootstrap->low);
-    out.member("high", figure.bootstrap->high);
-    out.end_object();
-  }
+  if (figure.bootstrap) out.member("bootstrap", *figure.bootstrap);
   out.end_object();
 }
 

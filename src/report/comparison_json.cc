@@ -20,20 +20,11 @@ void write_expert(JsonWriter& out, const ExpertChange& expert) {
   out.end_object();
 }
 
-void write_interval(JsonWriter& out, const char* name, const std::optional<audit::Interval>& interval) {
-  out.key(name);
-  if (!interval) return out.null();
-  out.begin_object();
-  out.member("low", interval->low);
-  out.member("high", interval->high);
-  out.end_object();
-}
-
 void write_set(JsonWriter& out, const char* name, const SetChange& set) {
   out.key(name);
   out.begin_object();
   out.member("jaccard", set.jaccard);
-  write_interval(out, "jaccard_interval", set.interval);
+  out.member("jaccard_interval", set.interval);
   out.member("agreement", set.agreement);
   out.member("change", name_of(set.change));
   out.key("experts");
@@ -58,10 +49,10 @@ void write_pair(JsonWriter& out, const ComparisonReport& report, const PairCompa
   out.member("reference", report.audits[static_cast<size_t>(pair.reference)].label);
   out.member("audit", report.audits[static_cast<size_t>(pair.audit)].label);
   out.member("committee_jaccard", pair.committee_jaccard);
-  write_interval(out, "committee_jaccard_interval", pair.committee_interval);
+  out.member("committee_jaccard_interval", pair.committee_interval);
   out.member("committee_agreement", pair.committee_agreement);
   out.member("core_jaccard", pair.core_jaccard);
-  write_interval(out, "core_jaccard_interval", pair.core_interval);
+  out.member("core_jaccard_interval", pair.core_interval);
   out.member("spearman", pair.spearman);
   out.key("layers");
   out.begin_array();
@@ -95,7 +86,7 @@ void write_figure(JsonWriter& out, const ComparisonReport& report, const Compare
   out.member("figure", figure.name);
   out.member("audit", report.audits[figure.audit].label);
   out.member("value", figure.value);
-  write_interval(out, "interval", figure.interval);
+  out.member("interval", figure.interval);
   out.member("floor", figure.floor);
   out.member("permuted_mean", figure.permuted_mean);
   out.member("excess_floor", figure.excess_floor);

@@ -106,8 +106,7 @@ HtmlSection layers_section(const ComparisonReport& report) {
   html +=
       "<p class=\"note\">* beyond bootstrap noise: the 95% interval of the difference of the two bootstraps' "
       "memberships excludes 0. Noise: the Jaccard of two bootstrap committees of one audit. In brackets: 95% "
-      "intervals of the two "
-      "audits' bootstraps, replicate by replicate.</p>\n";
+      "intervals of the two audits' bootstraps, replicate by replicate.</p>\n";
   return {"layers", "Layers", "What joined and what left", html + rows};
 }
 

@@ -64,6 +64,13 @@ void JsonWriter::value(std::string_view text) {
   raw(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
+void JsonWriter::value(const audit::Interval& interval) {
+  begin_object();
+  member("low", interval.low);
+  member("high", interval.high);
+  end_object();
+}
+
 void JsonWriter::value(const Json& json) {
   switch (json.type()) {
     case Json::value_t::object:

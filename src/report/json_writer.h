@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "audit/result.h"
 #include "base/json.h"
 
 namespace committee::report {
@@ -30,6 +31,7 @@ class JsonWriter {
   void value(const char* text) { value(std::string_view(text)); }
   void value(const std::string& text) { value(std::string_view(text)); }
   void value(const Json& json);
+  void value(const audit::Interval& interval);
   void null() { raw("null"); }
 
   template <typename T>
