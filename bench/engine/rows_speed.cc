@@ -131,7 +131,7 @@ void experts_row(const Setting& setting) {
     std::vector<std::byte> x(exact.size() * engine::size_of(compute));
     engine::store(exact.data(), rows * d, compute, x.data());
     engine::Machine machine(compute, setting.threads);
-    engine::Bytes outputs;
+    Bytes outputs;
     const auto add = [&] {
       engine::add_experts(machine, experts, {x.data(), compute, d}, {rows, slots, ids.data(), weight.data()},
                           {hidden.data(), engine::Compute::kF32, d}, outputs);

@@ -38,7 +38,7 @@ void add_summaries(AuditResult& result) {
 AuditResult audit(const trace::Trace& trace, const AuditOptions& options) {
   const Rules rules = rules_for(trace, options);
   ThreadPool pool(std::max(1, options.threads));
-  const SampleReader reader(trace, options.positions);
+  const SampleReader reader(trace, options.positions, options.memory);
   const Grouping grouping = group_samples(reader, options);
   auto store = VectorStore::within(options.memory / 2, reader, vectors_for_resampling(options, reader));
   VectorStore* kept = store ? &*store : nullptr;

@@ -7,6 +7,7 @@
 #include "audit/exact_sum.h"
 #include "audit/geometry.h"
 #include "audit/kernels.h"
+#include "audit/read_ahead.h"
 #include "audit/vector_store.h"
 
 namespace committee::audit {
@@ -240,7 +241,7 @@ void for_each_vector(const SampleReader& reader, Wanted wanted, LayerRange layer
   ReadAhead ahead(reader);
   for (int64_t first = 0; first < reader.size(); first += wave) {
     const int64_t count = std::min(wave, reader.size() - first);
-    ahead.reach(first + count - 1);
+    ahead.reach(first, first + count - 1);
     pool.for_each(count, [&](int64_t i, int worker) {
       reader.read(first + i, layers, vectors_of(i, 0), scratch[worker]);
     });

@@ -43,7 +43,7 @@ class Pinner {
         audit_(audit),
         options_(options),
         pool_(std::max(1, audit.threads)),
-        reader_(trace, audit.positions),
+        reader_(trace, audit.positions, audit.memory),
         grouping_(group_samples(reader_, audit)),
         cells_(static_cast<size_t>(reader_.layers()) * static_cast<size_t>(reader_.experts())) {
     if (options.experts < 1 || options.experts > static_cast<int64_t>(cells_)) {

@@ -9,7 +9,7 @@ namespace committee::audit {
 
 std::vector<double> slot_counts(const trace::Trace& trace, const AuditOptions& options) {
   ThreadPool pool(std::max(1, options.threads));
-  const SampleReader reader(trace, options.positions);
+  const SampleReader reader(trace, options.positions, options.memory);
   const auto experts = static_cast<size_t>(reader.experts());
   std::vector<double> counts(static_cast<size_t>(reader.layers()) * experts);
   for_each_vector(reader, {.slots = true}, {0, reader.layers()}, pool,

@@ -39,7 +39,7 @@ std::vector<Scored> best_of(std::vector<Scored> scores, int k) {
 class Script {
  public:
   Script(const trace::Trace& trace, const AuditOptions& options)
-      : reader_(trace, positions_for(trace, options)),
+      : reader_(trace, positions_for(trace, options), options.memory),
         grouping_(group_samples(reader_, options)),
         k_(options.k.value_or(trace.manifest().model.top_k)),
         cells_(grouping_.domains.size() * reader_.layers() * reader_.experts()) {

@@ -9,7 +9,6 @@ namespace committee::audit {
 namespace {
 
 constexpr int64_t kRowsAtOnce = 64;  // bounds the scratch of widened rows
-constexpr int64_t kAhead = 4;        // shards in memory beyond those at hand
 
 // The positions that are audited, or an Error where the trace lacks them.
 std::string audited_positions(const trace::Trace& trace, Positions wanted) {
@@ -22,8 +21,8 @@ std::string audited_positions(const trace::Trace& trace, Positions wanted) {
 
 }  // namespace
 
-SampleReader::SampleReader(const trace::Trace& trace, Positions positions)
-    : trace_(trace), positions_(audited_positions(trace, positions)) {
+SampleReader::SampleReader(const trace::Trace& trace, Positions positions, int64_t memory)
+    : trace_(trace), positions_(audited_positions(trace, positions)), memory_(memory) {
   const bool narrowed = positions_ != trace.manifest().recording.positions;
   content_only_ = narrowed && positions_ == "content";
   index(narrowed && positions_ == "last", content_only_);
@@ -161,48 +160,6 @@ void SampleReader::drop(int64_t first, int64_t last) const {
     const int64_t count = std::min(end - row, trace_.shard_rows(at.shard) - at.row);
     trace_.drop(at.shard, at.row, count);
     row += count;
-  }
-}
-
-ReadAhead::ReadAhead(const SampleReader& reader)
-    : reader_(reader),
-      fetching_([this] { run(kFetched, [&](int64_t shard) { reader_.trace().will_need(shard); }); }),
-      preparing_([this] { run(kPrepared, [&](int64_t shard) { reader_.trace().prepare(shard); }); }) {}
-
-ReadAhead::~ReadAhead() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  changed_.notify_all();
-  fetching_.join();
-  preparing_.join();
-}
-
-void ReadAhead::reach(int64_t sample) {
-  std::unique_lock lock(mutex_);
-  done_[kReached] = reader_.shard_of(sample) + 1;
-  changed_.notify_all();
-  changed_.wait(lock, [&] { return done_[kPrepared] >= done_[kReached]; });
-}
-
-void ReadAhead::run(Stage stage, const std::function<void(int64_t)>& work) {
-  for (int64_t shard = 0; shard < reader_.trace().shards(); ++shard) {
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] {
-        return stop_ || (shard < done_[kReached] + kAhead && (stage == kFetched || shard < done_[kFetched]));
-      });
-      if (stop_) return;
-    }
-    try {
-      work(shard);
-    } catch (const std::exception&) {
-      // Its reader finds the same.
-    }
-    const std::lock_guard lock(mutex_);
-    done_[stage] = shard + 1;
-    changed_.notify_all();
   }
 }
 

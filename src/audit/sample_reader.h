@@ -1,12 +1,8 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <functional>
-#include <mutex>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "audit/options.h"
@@ -34,12 +30,14 @@ struct LayerRange {
 // for.
 class SampleReader {
  public:
-  SampleReader(const trace::Trace& trace, Positions positions);
+  // `memory`: bytes that those who read may take, roughly.
+  SampleReader(const trace::Trace& trace, Positions positions, int64_t memory);
 
   const trace::Trace& trace() const { return trace_; }
   const std::string& positions() const {
     return positions_;
   }  // as audited: last, all, content, generated, sample
+  int64_t memory() const { return memory_; }
   int layers() const { return static_cast<int>(trace_.manifest().model.moe_layers.size()); }
   int experts() const { return trace_.manifest().model.experts; }
 
@@ -88,35 +86,11 @@ class SampleReader {
 
   const trace::Trace& trace_;
   std::string positions_;
+  int64_t memory_;
   bool content_only_ = false;
   std::vector<Entry> entries_;
   std::vector<int64_t> shard_begin_;  // global row at which each shard begins, and the end
   int64_t rows_ = 0;
-};
-
-// Brings in and prepares the shards after those at hand in threads of its own, so that the disk works while
-// others compute.
-class ReadAhead {
- public:
-  explicit ReadAhead(const SampleReader& reader);
-  ~ReadAhead();
-  ReadAhead(const ReadAhead&) = delete;
-  ReadAhead& operator=(const ReadAhead&) = delete;
-
-  // Returns when all samples up to `sample` are prepared; later ones are read next. Whatever is wrong with a
-  // shard is left to its reader.
-  void reach(int64_t sample);
-
- private:
-  enum Stage : uint8_t { kFetched, kPrepared, kReached };
-  void run(Stage stage, const std::function<void(int64_t shard)>& work);
-
-  const SampleReader& reader_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int64_t done_[3] = {};  // how many shards each stage has done with
-  bool stop_ = false;
-  std::thread fetching_, preparing_;
 };
 
 }  // namespace committee::audit

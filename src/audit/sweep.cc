@@ -38,7 +38,8 @@ struct AtBudgets {
 
 // One trace's contributions and silhouettes.
 struct Source {
-  Source(const trace::Trace& trace, const AuditOptions& options) : reader(trace, options.positions) {}
+  Source(const trace::Trace& trace, const AuditOptions& options)
+      : reader(trace, options.positions, options.memory) {}
   SampleReader reader;
   std::vector<LayerObservation> observations = {};
 };

@@ -110,7 +110,7 @@ void check_always(const ExpertSet& set, const trace::ModelInfo& model) {
 std::vector<AlwaysCost> always_on(const trace::Trace& trace, const audit::AuditOptions& options,
                                   const std::vector<ExpertSet>& sets) {
   ThreadPool pool(std::max(1, options.threads));
-  const audit::SampleReader reader(trace, options.positions);
+  const audit::SampleReader reader(trace, options.positions, options.memory);
   const audit::Grouping grouping = audit::group_samples(reader, options);
   const auto costs = costs_of(reader, parts_of(sets, trace.manifest().model), sets.size(), pool);
   const auto samples = static_cast<size_t>(reader.size());

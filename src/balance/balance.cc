@@ -71,7 +71,7 @@ class Balance {
   Balance(const trace::Trace& trace, const BalanceOptions& options)
       : options_(options),
         pool_(std::max(1, options.audit.threads)),
-        reader_(trace, options.audit.positions),
+        reader_(trace, options.audit.positions, options.audit.memory),
         grouping_(audit::group_samples(reader_, options.audit)),
         experts_(reader_.experts()),
         k_(trace.manifest().model.top_k) {

@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 
@@ -68,6 +70,16 @@ void MappedFile::dont_need(size_t offset, size_t size) const {
   // ahead.
   advise(bytes_, offset, size, MADV_COLD, true);
   advise(bytes_, offset, size, MADV_DONTNEED, true);
+}
+
+double MappedFile::in_memory() const {
+  static const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> pages((bytes_.size() + page - 1) / page);
+  auto* data = const_cast<std::byte*>(bytes_.data());
+  if (pages.empty() || ::mincore(data, bytes_.size(), pages.data()) != 0) return 0;
+  const auto there =
+      std::count_if(pages.begin(), pages.end(), [](unsigned char state) { return (state & 1) != 0; });
+  return static_cast<double>(there) / static_cast<double>(pages.size());
 }
 
 }  // namespace committee

@@ -26,6 +26,9 @@ class MappedFile {
   void will_need(size_t offset, size_t size) const;
   void dont_need(size_t offset, size_t size) const;
 
+  // The share of the file's pages that the kernel has in memory.
+  double in_memory() const;
+
  private:
   std::filesystem::path path_;
   std::span<const std::byte> bytes_;

@@ -51,7 +51,7 @@ Setup::Setup(const CaptureFlags& capture_flags, int processes_here)
 engine::EngineOptions Setup::engine_options() const {
   engine::EngineOptions options{compute, flags.machine.thread_count(processes), flags.machine.memory_bytes()};
   if (options.memory == 0 && processes > 1) {
-    options.memory = engine::available_memory() / static_cast<size_t>(processes);
+    options.memory = available_memory() / static_cast<size_t>(processes);
   }
   return options;
 }

@@ -51,10 +51,6 @@ std::vector<size_t> chunk_ends(const ChunkCost& cost, std::span<const Sequence> 
 // stages takes memory too.
 void share_among_stages(ChunkCost& cost, int stages, int64_t tokens);
 
-// Bytes that this process may take: what the machine has available, or the limit of a cgroup that it is in
-// where that is lower.
-size_t available_memory();
-
 // Bytes that the process holds outside the engine's buffers and mapped files.
 size_t held_by_others();
 

@@ -56,7 +56,7 @@ class Roles {
   Roles(const trace::Trace& trace, const RolesOptions& options)
       : options_(options),
         pool_(std::max(1, options.audit.threads)),
-        reader_(trace, options.audit.positions),
+        reader_(trace, options.audit.positions, options.audit.memory),
         grouping_(audit::group_samples(reader_, options.audit)),
         rows_(reader_, grouping_),
         classes_(classify(rows_, options)),

@@ -10,6 +10,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/direct_file.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/mapped_file.h"
@@ -26,19 +27,22 @@ namespace {
 struct Shard {
   model::SafetensorsFile file;
   int64_t rows = 0, first_sample = 0, samples = 0;
-  // In the file; those that the recording lacks are nullptr.
+  const std::byte* bytes = nullptr;  // where the file's are read: its mapping, or what hold() was given
+  // In the mapping; those that the recording lacks are nullptr.
   const std::byte *sample = nullptr, *position = nullptr, *token = nullptr, *content = nullptr,
                   *probs = nullptr, *ids = nullptr, *weights = nullptr;
 
   RowBlock labels(int64_t first, int64_t count) const;
   void will_need_labels() const;
-};
 
-template <typename T>
-std::span<const T> values(const std::byte* column, int64_t first, int64_t count, int64_t width = 1) {
-  if (!column) return {};
-  return {reinterpret_cast<const T*>(column) + first * width, static_cast<size_t>(count * width)};
-}
+  std::span<const std::byte> mapping() const { return file.file().bytes(); }
+  template <typename T>
+  std::span<const T> values(const std::byte* column, int64_t first, int64_t count, int64_t width = 1) const {
+    if (!column) return {};
+    const auto* begin = reinterpret_cast<const T*>(bytes + (column - mapping().data()));
+    return {begin + first * width, static_cast<size_t>(count * width)};
+  }
+};
 
 RowBlock Shard::labels(int64_t first, int64_t count) const {
   RowBlock block;
@@ -54,15 +58,15 @@ void Shard::will_need_labels() const {
   const std::pair<const std::byte*, size_t> columns[] = {
       {sample, 4}, {position, 4}, {token, 4}, {content, 1}};
   for (const auto& [column, width] : columns) {
-    file.file().will_need(static_cast<size_t>(column - file.file().bytes().data()),
-                          width * static_cast<size_t>(rows));
+    file.file().will_need(static_cast<size_t>(column - mapping().data()), width * static_cast<size_t>(rows));
   }
 }
 
 Shard open_shard(const std::filesystem::path& path, const ShardInfo& info, const RecordShape& shape) {
   const std::string name = path.string();
   Shard shard{.file = model::SafetensorsFile::open(path), .rows = info.rows, .samples = info.samples};
-  if (const auto size = shard.file.file().bytes().size(); size != static_cast<size_t>(info.bytes)) {
+  shard.bytes = shard.mapping().data();
+  if (const auto size = shard.mapping().size(); size != static_cast<size_t>(info.bytes)) {
     throw Error("{}: has {} bytes, the manifest says {}: truncated or replaced", name, size, info.bytes);
   }
   // The file's size bounds the rows before anything is multiplied by them.
@@ -92,9 +96,9 @@ Shard open_shard(const std::filesystem::path& path, const ShardInfo& info, const
 // Rows must be by sample, then position, of the shard's own samples; counts them.
 void check_order(const Shard& shard, std::span<int32_t> sample_rows) {
   const std::string name = shard.file.path().string();
-  const auto sample = values<int32_t>(shard.sample, 0, shard.rows);
-  const auto position = values<int32_t>(shard.position, 0, shard.rows);
-  const auto content = values<uint8_t>(shard.content, 0, shard.rows);
+  const auto sample = shard.values<int32_t>(shard.sample, 0, shard.rows);
+  const auto position = shard.values<int32_t>(shard.position, 0, shard.rows);
+  const auto content = shard.values<uint8_t>(shard.content, 0, shard.rows);
   for (size_t row = 0; row < sample.size(); ++row) {
     if (sample[row] < shard.first_sample || sample[row] >= shard.first_sample + shard.samples) {
       throw Error("{}: row {} has sample {}, outside the shard's {}..{}", name, row, sample[row],
@@ -166,10 +170,10 @@ bool ids_are_valid(std::span<const uint16_t> ids, uint16_t experts) {
   return true;
 }
 
-std::span<const float> floats(const std::byte* column, int64_t first, int64_t count, int64_t width,
-                              FloatType dtype, std::vector<float>& scratch) {
-  if (!column || dtype == FloatType::kF32) return values<float>(column, first, count, width);
-  const auto halves = values<uint16_t>(column, first, count, width);
+std::span<const float> floats(const Shard& shard, const std::byte* column, int64_t first, int64_t count,
+                              int64_t width, FloatType dtype, std::vector<float>& scratch) {
+  if (!column || dtype == FloatType::kF32) return shard.values<float>(column, first, count, width);
+  const auto halves = shard.values<uint16_t>(column, first, count, width);
   scratch.resize(halves.size());
   std::transform(halves.begin(), halves.end(), scratch.begin(), from_half);
   return scratch;
@@ -293,7 +297,7 @@ RowBlock Trace::State::ids(int64_t shard_index, int64_t first, int64_t count) co
   }
   verify_once(shard_index);
   RowBlock block = from.labels(first, count);
-  block.topk_id = values<uint16_t>(from.ids, first, count, shape.layers * shape.top_k);
+  block.topk_id = from.values<uint16_t>(from.ids, first, count, shape.layers * shape.top_k);
   return block;
 }
 
@@ -301,9 +305,10 @@ RowBlock Trace::read(int64_t shard, int64_t first, int64_t count, Scratch& scrat
   RowBlock block = state_->ids(shard, first, count);
   const auto& from = state_->shard(shard);
   const auto& shape = state_->shape;
-  block.probs = floats(from.probs, first, count, shape.layers * shape.experts, shape.dtype, scratch.probs);
+  block.probs =
+      floats(from, from.probs, first, count, shape.layers * shape.experts, shape.dtype, scratch.probs);
   block.topk_weight =
-      floats(from.weights, first, count, shape.layers * shape.top_k, shape.dtype, scratch.weights);
+      floats(from, from.weights, first, count, shape.layers * shape.top_k, shape.dtype, scratch.weights);
   state_->check_values(block, shard, first);
   return block;
 }
@@ -320,9 +325,13 @@ RowBlock Trace::labels(int64_t shard) const {
 }
 
 void Trace::State::verify(int64_t shard_index) const {
-  const auto& file = shard(shard_index).file.file();
+  const auto& from = shard(shard_index);
+  const MappedFile& file = from.file.file();
   const auto& info = manifest.shards.at(static_cast<size_t>(shard_index));
-  if (const auto found = checksum_of(file); found != info.checksum) {
+  const bool held = from.bytes != from.mapping().data();
+  const auto found = held ? checksum_of({reinterpret_cast<const char*>(from.bytes), file.bytes().size()})
+                          : checksum_of(file);
+  if (found != info.checksum) {
     throw Error("{}: its checksum is {}, the manifest says {}: the file is damaged", file.path().string(),
                 found, info.checksum);
   }
@@ -339,6 +348,19 @@ void Trace::will_need(int64_t shard) const {
 }
 
 void Trace::will_need_labels(int64_t shard) const { state_->shard(shard).will_need_labels(); }
+
+void Trace::hold(int64_t shard, Bytes& memory) const {
+  Shard& from = state_->shards.at(static_cast<size_t>(shard));
+  const size_t size = from.mapping().size(), room = DirectFile::room_for(size);
+  from.bytes = DirectFile(from.file.path()).read(0, size, {memory.reserve(room), room}).data();
+}
+
+void Trace::release(int64_t shard) const {
+  Shard& from = state_->shards.at(static_cast<size_t>(shard));
+  from.bytes = from.mapping().data();
+}
+
+double Trace::in_memory(int64_t shard) const { return state_->shard(shard).file.file().in_memory(); }
 
 void Trace::prepare(int64_t shard) const { state_->verify_once(shard); }
 

@@ -6,11 +6,12 @@
 #include <span>
 #include <vector>
 
+#include "base/memory.h"
 #include "trace/manifest.h"
 
 namespace committee::trace {
 
-// Consecutive rows of one shard, as they lie in the mapped file.
+// Consecutive rows of one shard, as they lie in the file.
 struct RowBlock {
   int64_t rows = 0;
   std::span<const int32_t> sample, position, token;  // [rows]; token -1 where an import's source has none
@@ -66,6 +67,14 @@ class Trace {
   // Compares a shard with the manifest's checksum (reads the whole file; its pages stay cached for read()).
   // Throws Error where they differ.
   void verify(int64_t shard) const;
+
+  // Brings a whole shard into `memory`, past the page cache, from where it is read until release(). Neither
+  // while another thread reads that shard. Throws Error where the disk fails.
+  void hold(int64_t shard, Bytes& memory) const;
+  void release(int64_t shard) const;
+
+  // The share of a shard's pages that the page cache has.
+  double in_memory(int64_t shard) const;
 
   // Compares a shard's checksum where that has not been done, as its first read() would.
   void prepare(int64_t shard) const;

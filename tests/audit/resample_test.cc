@@ -30,7 +30,7 @@ struct Fixture {
 
   explicit Fixture(const MadeTrace& made, const std::string& name)
       : trace(made.write(name)),
-        reader(trace, Positions::kRecorded),
+        reader(trace, Positions::kRecorded, AuditOptions{}.memory),
         sorted(sort_samples(group_samples(reader, {}))),
         vectors(load_vectors(reader, {.routing = true, .executed = false, .slots = true}, {0, 2}, pool)),
         pack(vectors, 1, reader, Eci::kRouting, sorted.order, pool) {}
