@@ -49,24 +49,28 @@ float to_pairs(std::span<const double> vector, std::span<int32_t> out) {
   return static_cast<float>(norm / kNorm);
 }
 
-LayerPack::LayerPack(const LayerVectors& vectors, int layer, const SampleReader& reader, Eci eci,
-                     std::span<const int32_t> order, ThreadPool& pool)
+LayerPack::LayerPack(const SampleReader& reader, Eci kind, std::span<const int32_t> order)
     : experts(reader.experts()),
+      eci(kind),
       contributions(reader.size(), experts),
       geometry(reader.size(), experts),
       slots(reader.size(), experts),
       extras(reader.size(), 2),
-      has_slots(vectors.held.slots),
-      has_entropy(vectors.held.routing && geometry_kind(reader) == VectorKind::kRouting) {
-  const int64_t samples = reader.size();
+      reader_(reader),
+      order_(order) {}
+
+void LayerPack::load(const LayerVectors& vectors, int layer, ThreadPool& pool) {
+  has_slots = vectors.held.slots;
+  has_entropy = vectors.held.routing && geometry_kind(reader_) == VectorKind::kRouting;
+  const int64_t samples = reader_.size();
   const auto source = vectors.of(kind_of(eci), layer, samples, experts);
-  const auto directions = vectors.of(geometry_kind(reader), layer, samples, experts);
+  const auto directions = vectors.of(geometry_kind(reader_), layer, samples, experts);
   pool.for_ranges(samples, kRowsAtOnce, [&](int64_t begin, int64_t end, int) {
     std::vector<float> row(experts);
     std::vector<double> wide(experts);
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t at = order[i] * int64_t{experts};
-      const float scale = eci == Eci::kFrequency ? 1 / static_cast<float>(reader.rows(order[i])) : 1;
+      const int64_t at = order_[i] * int64_t{experts};
+      const float scale = eci == Eci::kFrequency ? 1 / static_cast<float>(reader_.rows(order_[i])) : 1;
       for (int e = 0; e < experts; ++e) row[e] = source[at + e] * scale;
       contributions.set_row(i, row);
       if (has_slots)
@@ -77,13 +81,12 @@ LayerPack::LayerPack(const LayerVectors& vectors, int layer, const SampleReader&
       }
     }
   });
-  pack_geometry(directions, order, pool);
+  pack_geometry(directions, pool);
 }
 
-void LayerPack::pack_geometry(std::span<const float> vectors, std::span<const int32_t> order,
-                              ThreadPool& pool) {
-  const auto samples = static_cast<int64_t>(order.size());
-  auto vector_of = [&](int64_t i) { return &vectors[order[i] * int64_t{experts}]; };
+void LayerPack::pack_geometry(std::span<const float> vectors, ThreadPool& pool) {
+  const auto samples = static_cast<int64_t>(order_.size());
+  auto vector_of = [&](int64_t i) { return &vectors[order_[i] * int64_t{experts}]; };
   std::vector<double> norms(samples);
   // Parts of the mean, added in their order so that threads change nothing.
   std::vector<std::vector<double>> parts((samples + kRowsAtOnce - 1) / kRowsAtOnce);

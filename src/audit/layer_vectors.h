@@ -28,11 +28,12 @@ constexpr size_t pairs_of(size_t experts) { return (experts + 1) / 2; }
 // One layer, ready for replicates: row i is sample order[i] of the vectors.
 struct LayerPack {
   int experts;
+  Eci eci;
   TileMatrix contributions;  // the vectors of --eci
   // Unit vectors less their mean m, so that nearly parallel vectors keep their digits. Unusable where some
   // vector is zero.
   TileMatrix geometry;
-  bool has_geometry = true;
+  bool has_geometry = false;
   std::vector<double> center;      // [E] m
   std::vector<float> centered;     // [N, E] u-m, by rows
   std::vector<float> offset;       // [N] |u-m|² + (u-m)·m
@@ -41,14 +42,19 @@ struct LayerPack {
   double total_square = 0;         // Σ |u-m|²
   TileMatrix slots;                // executed slots
   TileMatrix extras;               // |u-m|², and the routing entropy of the sample
-  bool has_slots, has_entropy;
+  bool has_slots = false, has_entropy = false;
   enum Extra : int { kSquare, kEntropy };
 
-  LayerPack(const LayerVectors& vectors, int layer, const SampleReader& reader, Eci eci,
-            std::span<const int32_t> order, ThreadPool& pool);
+  LayerPack(const SampleReader& reader, Eci eci, std::span<const int32_t> order);
+
+  // In the memory of the layer before: memory that is new costs more than what is written there.
+  void load(const LayerVectors& vectors, int layer, ThreadPool& pool);
 
  private:
-  void pack_geometry(std::span<const float> vectors, std::span<const int32_t> order, ThreadPool& pool);
+  void pack_geometry(std::span<const float> vectors, ThreadPool& pool);
+
+  const SampleReader& reader_;
+  std::span<const int32_t> order_;
 };
 
 }  // namespace committee::audit

@@ -22,7 +22,8 @@ class Resampler {
         rules_(rules),
         store_(store),
         pool_(pool),
-        wanted_(vectors_for_resampling(options_, reader)) {
+        wanted_(vectors_for_resampling(options_, reader)),
+        pack_(reader, options_.eci, sorted_.order) {
     const int64_t budget = options_.memory / 8;
     auto draws = [&](Scheme scheme, int replicates, int in_lanes = 0) {
       return replicates > 0
@@ -41,14 +42,19 @@ class Resampler {
   }
 
   void run() {
-    for (int layer = 0; store_ != nullptr && layer < reader_.layers(); ++layer) {
-      run_layer(store_->layer(layer), layer);
-    }
-    if (store_ == nullptr) run_from_trace();
+    store_ != nullptr ? run_from_store() : run_from_trace();
     annotate_summaries(result_, bootstrap_scalars_, permuted_scalars_);
   }
 
  private:
+  void run_from_store() {
+    LayerVectors vectors;
+    for (int layer = 0; layer < reader_.layers(); ++layer) {
+      store_->read(layer, vectors, pool_);
+      run_layer(vectors, layer);
+    }
+  }
+
   void run_from_trace() {
     const int group = layers_at_once();
     for (int first = 0; first < reader_.layers(); first += group) {
@@ -70,24 +76,24 @@ class Resampler {
     LayerResult& layer = result_.layers[index];
     const ReplicateRequest request{rules_, layer.specific_domains};
     if (bootstrap_ || permutation_) {
-      const LayerPack pack(vectors, index, reader_, options_.eci, sorted_.order, pool_);
+      pack_.load(vectors, index, pool_);
       if (bootstrap_) {
-        ReplicateTable table = replicate(pack, *bootstrap_, sorted_.grouping, request, pool_);
+        ReplicateTable table = replicate(pack_, *bootstrap_, sorted_.grouping, request, pool_);
         annotate_bootstrap(layer, table, pool_);
         bootstrap_scalars_.push_back(std::move(table.scalars));
       }
       if (permutation_) {
-        ReplicateTable table = replicate(pack, *permutation_, sorted_.grouping, request, pool_);
+        ReplicateTable table = replicate(pack_, *permutation_, sorted_.grouping, request, pool_);
         annotate_permuted(layer, table, pool_);
         permuted_scalars_.push_back(std::move(table.scalars));
       }
       if (nested_) {
-        const auto table = replicate(pack, *nested_, sorted_.grouping, request, pool_);
+        const auto table = replicate(pack_, *nested_, sorted_.grouping, request, pool_);
         annotate_nested(layer, table);
         keep_nested(table, permuted_scalars_.back());
       }
       if (nested_bootstrap_) {
-        const auto table = replicate(pack, *nested_bootstrap_, sorted_.grouping, request, pool_);
+        const auto table = replicate(pack_, *nested_bootstrap_, sorted_.grouping, request, pool_);
         annotate_nested_bootstrap(layer, table);
         keep_nested(table, bootstrap_scalars_.back());
       }
@@ -125,6 +131,7 @@ class Resampler {
   const VectorStore* store_;
   ThreadPool& pool_;
   Wanted wanted_;
+  LayerPack pack_;
   std::optional<Draws> bootstrap_, permutation_, nested_, nested_bootstrap_;
   std::vector<std::vector<Scalars>> bootstrap_scalars_, permuted_scalars_;  // [L][R]
 };

@@ -189,7 +189,8 @@ class Sweep {
                         .executed = kind == VectorKind::kExecuted,
                         .slots = kind == VectorKind::kSlots || geometry == VectorKind::kSlots};
     const LayerVectors vectors = load_vectors(reader, wanted, {l, 1}, pool_);
-    const LayerPack pack(vectors, l, reader, eci, sorted.order, pool_);
+    LayerPack pack(reader, eci, sorted.order);
+    pack.load(vectors, l, pool_);
     return replicate(pack, draws, sorted.grouping, {rules_, specific(source, l)}, pool_);
   }
 

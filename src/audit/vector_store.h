@@ -5,6 +5,7 @@
 
 #include "audit/layer_vectors.h"
 #include "audit/observe.h"
+#include "base/memory.h"
 
 namespace committee::audit {
 
@@ -20,22 +21,27 @@ class VectorStore {
   // As for_each_vector() for all layers, with the same values of what silhouettes are computed on; no others.
   void for_each(ThreadPool& pool, const Visit& visit) const;
 
-  // As load_vectors().
-  LayerVectors layer(int layer) const;
+  // As load_vectors() of that layer, into what `vectors` holds of another.
+  void read(int layer, LayerVectors& vectors, ThreadPool& pool) const;
 
  private:
   VectorStore(const SampleReader& reader, Wanted wanted);
 
   int64_t place(int64_t sample, int layer) const { return (layer * samples_ + sample) * experts_; }
+  // An array of [L, N, E].
+  template <typename T>
+  static T* all(const Bytes& array) {
+    return reinterpret_cast<T*>(array.data());
+  }
 
   int64_t samples_, experts_;
   int layers_;
   VectorKind geometry_;
   Wanted held_;
-  // [L, N, E]. Means of several rows need more than float32 for silhouettes; a single row is exact in it, and
-  // so are counts.
-  std::vector<double> wide_routing_;
-  std::vector<float> routing_, executed_, slots_;
+  // Means of several rows need more than float32 for silhouettes; a single row is exact in it, and so are
+  // counts.
+  Bytes wide_routing_;                // of double
+  Bytes routing_, executed_, slots_;  // of float
 };
 
 }  // namespace committee::audit

@@ -33,7 +33,9 @@ struct Fixture {
         reader(trace, Positions::kRecorded, AuditOptions{}.memory),
         sorted(sort_samples(group_samples(reader, {}))),
         vectors(load_vectors(reader, {.routing = true, .executed = false, .slots = true}, {0, 2}, pool)),
-        pack(vectors, 1, reader, Eci::kRouting, sorted.order, pool) {}
+        pack(reader, Eci::kRouting, sorted.order) {
+    pack.load(vectors, 1, pool);
+  }
 
   std::vector<double> unit(int64_t sample) const {
     const auto v = vectors.of(VectorKind::kRouting, 1, reader.size(), reader.experts())
