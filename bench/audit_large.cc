@@ -3,18 +3,22 @@
 //
 // bench_audit_large make FOLDER GIGABYTES: writes one through the trace writer, the same for the same size.
 // bench_audit_large measure FOLDER PROGRAM LIMIT_MB [FLAGS...]: the clock of `PROGRAM audit FOLDER FLAGS...`
-// in a memory cgroup of that size beside that of reading the same files once with read(2) in such a group:
-// from the disk, then, where they fit there, from a cache outside the group. Needs root.
+// in a memory cgroup of that size beside that of reading the same files once in such a group, with read(2)
+// and past the page cache: from the disk, then, where they fit there, from a cache outside the group. Needs
+// root.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <numeric>
 
 #include "audit_trace.h"
+#include "base/direct_file.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "memory_group.h"
 
 using namespace committee;
@@ -123,14 +127,27 @@ std::vector<fs::path> files_of(const fs::path& folder) {
   return files;
 }
 
-// `audit_large read FOLDER`: the files' bytes once, 4 MiB at a time, forgotten by the cache outside a group's
-// limit only.
+// `bench_audit_large read FOLDER`: the files' bytes once, 4 MiB at a time, forgotten by the cache outside a
+// group's limit only.
 int read_once(const fs::path& folder) {
   std::vector<char> buffer(4 << 20);
   for (const fs::path& path : files_of(folder)) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     while (::read(file, buffer.data(), buffer.size()) > 0) continue;
     ::close(file);
+  }
+  return 0;
+}
+
+// `bench_audit_large direct FOLDER`: the same past the page cache.
+int read_directly(const fs::path& folder) {
+  constexpr size_t kAtOnce = 4 << 20, kRoom = DirectFile::room_for(kAtOnce);
+  Bytes memory;
+  const std::span<std::byte> room(memory.reserve(kRoom), kRoom);
+  for (const fs::path& path : files_of(folder)) {
+    const DirectFile file(path);
+    const size_t size = fs::file_size(path);
+    for (size_t at = 0; at < size; at += kAtOnce) file.read(at, std::min(kAtOnce, size - at), room);
   }
   return 0;
 }
@@ -150,27 +167,30 @@ int measure(const fs::path& folder, const std::string& self, const std::string& 
   auto forget = [&] {
     for (const fs::path& path : files_of(folder)) bench::drop_cache(path);
   };
-  auto row = [&](const char* from) {
-    if (from[0] == 'd') forget();
-    const bench::Used read = bench::run_limited({self, "read", folder}, limit);
-    if (from[0] == 'd') forget();
-    const bench::Used used = bench::run_limited(audit, limit);
+  auto row = [&](const char* from, const std::function<void()>& before) {
+    auto run = [&](const std::vector<std::string>& command) {
+      before();
+      return bench::run_limited(command, limit);
+    };
+    const bench::Used read = run({self, "read", folder}), direct = run({self, "direct", folder}),
+                      used = run(audit);
     std::printf(
-        "%.1f GB from %s within %zu MB: read once %.2f s (%.2f GB/s), audit %.2f s (%.2f GB/s), %.2f of that "
-        "rate; %.1f "
-        "GB read from the disk, charged %.2f GiB at most\n",
-        size, from, limit >> 20, read.seconds, size / read.seconds, used.seconds, size / used.seconds,
-        read.seconds / used.seconds, static_cast<double>(used.read) / 1e9,
-        static_cast<double>(used.charged) / (1 << 30));
+        "%.1f GB from %s within %zu MB: read once with read(2) %.2f s (%.2f GB/s), past the page cache %.2f "
+        "s "
+        "(%.2f GB/s); audit %.2f s (%.2f GB/s), %.2f and %.2f of these rates; %.1f GB read from the disk, "
+        "charged %.2f GiB at most\n",
+        size, from, limit >> 20, read.seconds, size / read.seconds, direct.seconds, size / direct.seconds,
+        used.seconds, size / used.seconds, read.seconds / used.seconds, direct.seconds / used.seconds,
+        static_cast<double>(used.read) / 1e9, static_cast<double>(used.charged) / (1 << 30));
     std::fflush(stdout);
   };
-  row("disk");
+  row("disk", forget);
   forget();
   const double available =
       static_cast<double>(::sysconf(_SC_AVPHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
   if (size * 1e9 < 0.8 * available) {
     read_once(folder);
-    row("memory");
+    row("memory", [] {});
   }
   fs::remove_all(out);
   return 0;
@@ -182,6 +202,7 @@ int main(int argc, char** argv) try {
   const std::string mode = argc > 2 ? argv[1] : "";
   if (mode == "make" && argc == 4) return make(argv[2], std::atof(argv[3]));
   if (mode == "read" && argc == 3) return read_once(argv[2]);
+  if (mode == "direct" && argc == 3) return read_directly(argv[2]);
   if (mode == "measure" && argc >= 5) {
     return measure(argv[2], fs::read_symlink("/proc/self/exe"), argv[3],
                    static_cast<size_t>(std::atoll(argv[4])) << 20, {argv + 5, argv + argc});

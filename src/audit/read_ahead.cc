@@ -8,25 +8,26 @@ namespace {
 constexpr int64_t kAhead = 4;  // shards in the page cache beyond those at hand
 
 // How many bytes of shards to hold, or 0.
-int64_t budget_for(const SampleReader& reader) {
+int64_t budget_for(const SampleReader& reader, size_t cache) {
   const auto& shards = reader.trace().manifest().shards;
-  int64_t all = 0, largest = 0;
+  size_t all = 0;
+  int64_t largest = 0;
   for (const auto& shard : shards) {
-    all += shard.bytes;
+    all += static_cast<size_t>(shard.bytes);
     largest = std::max(largest, shard.bytes);
   }
   const int64_t budget = reader.memory() / 4;
   // What fits is worth keeping in the page cache for the next audit.
-  if (all < static_cast<int64_t>(available_memory() / 2)) return 0;
+  if (all <= cache) return 0;
   return largest <= budget / 4 ? budget : 0;
 }
 
 }  // namespace
 
-ReadAhead::ReadAhead(const SampleReader& reader)
+ReadAhead::ReadAhead(const SampleReader& reader, size_t cache)
     : reader_(reader),
       trace_(reader.trace()),
-      budget_(budget_for(reader)),
+      budget_(budget_for(reader, cache)),
       held_(static_cast<size_t>(trace_.shards())),
       fetching_([this](const std::stop_token& stop) {
         run(stop, kFetched, [this](int64_t shard) { fetch(shard); });

@@ -14,10 +14,11 @@
 namespace committee::audit {
 
 // Brings in and prepares the shards after those at hand in threads of its own, so that the disk works while
-// others compute. A trace too large for the page cache goes past it, into a quarter of the reader's memory.
+// others compute. What the page cache does not have of a trace of more than `cache` bytes goes past it, into
+// a quarter of the reader's memory.
 class ReadAhead {
  public:
-  explicit ReadAhead(const SampleReader& reader);
+  explicit ReadAhead(const SampleReader& reader, size_t cache = available_memory() / 2);
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;

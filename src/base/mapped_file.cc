@@ -74,12 +74,18 @@ void MappedFile::dont_need(size_t offset, size_t size) const {
 
 double MappedFile::in_memory() const {
   static const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  std::vector<unsigned char> pages((bytes_.size() + page - 1) / page);
-  auto* data = const_cast<std::byte*>(bytes_.data());
-  if (pages.empty() || ::mincore(data, bytes_.size(), pages.data()) != 0) return 0;
-  const auto there =
-      std::count_if(pages.begin(), pages.end(), [](unsigned char state) { return (state & 1) != 0; });
-  return static_cast<double>(there) / static_cast<double>(pages.size());
+  constexpr size_t kSample = size_t{1} << 20, kStep = 16 * kSample;
+  std::vector<unsigned char> pages(kSample / page);
+  size_t seen = 0, there = 0;
+  for (size_t at = 0; at < bytes_.size(); at += kStep) {
+    const size_t size = std::min(kSample, bytes_.size() - at), count = (size + page - 1) / page;
+    if (::mincore(const_cast<std::byte*>(bytes_.data()) + at, size, pages.data()) != 0) return 0;
+    seen += count;
+    there +=
+        static_cast<size_t>(std::count_if(pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(count),
+                                          [](unsigned char state) { return (state & 1) != 0; }));
+  }
+  return seen == 0 ? 1 : static_cast<double>(there) / static_cast<double>(seen);
 }
 
 }  // namespace committee

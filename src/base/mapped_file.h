@@ -26,7 +26,7 @@ class MappedFile {
   void will_need(size_t offset, size_t size) const;
   void dont_need(size_t offset, size_t size) const;
 
-  // The share of the file's pages that the kernel has in memory.
+  // The share of the file's pages that the kernel has in memory, by a sample of one in 16 MB.
   double in_memory() const;
 
  private:

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/json.h"
@@ -212,6 +213,23 @@ TEST_F(Reader, ColumnsWithTheLinesOwnNamesAreKept) {
   EXPECT_EQ(read.outcome, "");
   EXPECT_EQ(read.id, "q");
   EXPECT_THAT(read.columns, testing::UnorderedElementsAreArray(sample.columns));
+}
+
+TEST_F(Reader, AHeldShardIsReadFromMemory) {
+  const auto trace = Trace::open(folder_);
+  Trace::Scratch scratch, other;
+  const auto before = trace.read(0, 0, trace.shard_rows(0), scratch);
+  Bytes memory;
+  trace.hold(0, memory);
+  const auto held = trace.read(0, 0, trace.shard_rows(0), other);
+  EXPECT_NE(held.topk_id.data(), before.topk_id.data());
+  EXPECT_TRUE(std::ranges::equal(held.probs, before.probs));
+  EXPECT_TRUE(std::ranges::equal(held.topk_id, before.topk_id));
+  EXPECT_TRUE(std::ranges::equal(held.topk_weight, before.topk_weight));
+  EXPECT_TRUE(std::ranges::equal(held.sample, before.sample));
+  EXPECT_TRUE(std::ranges::equal(held.content, before.content));
+  trace.release(0);
+  EXPECT_EQ(trace.read(0, 0, 1, scratch).topk_id.data(), before.topk_id.data());
 }
 
 }  // namespace
