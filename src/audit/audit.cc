@@ -42,7 +42,9 @@ AuditResult audit(const trace::Trace& trace, const AuditOptions& options) {
   const Grouping grouping = group_samples(reader, options);
   auto store = VectorStore::within(options.memory / 2, reader, vectors_for_resampling(options, reader));
   VectorStore* kept = store ? &*store : nullptr;
-  const auto observations = observe(reader, grouping, options.eci, pool, kept);
+  Resampler resampler(reader, grouping, rules, options, kept, pool);
+  const auto observations = observe(reader, grouping, options.eci, pool, kept,
+                                    [&](int64_t read) { return resampler.work_ahead(read); });
 
   AuditResult result;
   result.options = options;
@@ -60,7 +62,7 @@ AuditResult audit(const trace::Trace& trace, const AuditOptions& options) {
                                            specific_domains(observations[l], options), grouping));
   }
   add_summaries(result);
-  resample(result, reader, grouping, rules, kept, pool);
+  resampler.finish(result);
   result.warnings = find_warnings({result, reader, grouping, observations});
   add_verdicts(result);
   return result;

@@ -63,25 +63,34 @@ void LayerPack::load(const LayerVectors& vectors, int layer, ThreadPool& pool) {
   has_slots = vectors.held.slots;
   has_entropy = vectors.held.routing && geometry_kind(reader_) == VectorKind::kRouting;
   const int64_t samples = reader_.size();
-  const auto source = vectors.of(kind_of(eci), layer, samples, experts);
+  const VectorOf vector_of = [&](VectorKind kind, int32_t sample, std::span<float> vector) {
+    const auto all = vectors.of(kind, layer, samples, experts);
+    std::copy_n(&all[sample * int64_t{experts}], experts, vector.begin());
+  };
   const auto directions = vectors.of(geometry_kind(reader_), layer, samples, experts);
   pool.for_ranges(samples, kRowsAtOnce, [&](int64_t begin, int64_t end, int) {
-    std::vector<float> row(experts);
+    load_rows(vector_of, {begin, end});
+    if (!has_entropy) return;
     std::vector<double> wide(experts);
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t at = order_[i] * int64_t{experts};
-      const float scale = eci == Eci::kFrequency ? 1 / static_cast<float>(reader_.rows(order_[i])) : 1;
-      for (int e = 0; e < experts; ++e) row[e] = source[at + e] * scale;
-      contributions.set_row(i, row);
-      if (has_slots)
-        slots.set_row(i, vectors.of(VectorKind::kSlots, layer, samples, experts).subspan(at, experts));
-      if (has_entropy) {
-        std::copy_n(&directions[at], experts, wide.begin());
-        extras.at(i, kEntropy) = static_cast<float>(kernels::entropy(wide));
-      }
+      std::copy_n(&directions[order_[i] * int64_t{experts}], experts, wide.begin());
+      extras.at(i, kEntropy) = static_cast<float>(kernels::entropy(wide));
     }
   });
   pack_geometry(directions, pool);
+}
+
+void LayerPack::load_rows(const VectorOf& vector_of, RowRange places) {
+  std::vector<float> row(experts);
+  for (int64_t i = places.begin; i < places.end; ++i) {
+    vector_of(kind_of(eci), order_[i], row);
+    const float scale = eci == Eci::kFrequency ? 1 / static_cast<float>(reader_.rows(order_[i])) : 1;
+    for (float& x : row) x *= scale;
+    contributions.set_row(i, row);
+    if (!has_slots) continue;
+    if (kind_of(eci) != VectorKind::kSlots || scale != 1) vector_of(VectorKind::kSlots, order_[i], row);
+    slots.set_row(i, row);
+  }
 }
 
 void LayerPack::pack_geometry(std::span<const float> vectors, ThreadPool& pool) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -49,6 +50,10 @@ struct LayerPack {
 
   // In the memory of the layer before: memory that is new costs more than what is written there.
   void load(const LayerVectors& vectors, int layer, ThreadPool& pool);
+
+  // Contributions and, where has_slots, slots of some places alone, of what `vector_of` gives.
+  using VectorOf = std::function<void(VectorKind kind, int32_t sample, std::span<float> vector)>;
+  void load_rows(const VectorOf& vector_of, RowRange places);
 
  private:
   void pack_geometry(std::span<const float> vectors, ThreadPool& pool);

@@ -220,7 +220,7 @@ const double* pick(const SampleVectors& vectors, VectorKind kind) {
 }
 
 void for_each_vector(const SampleReader& reader, Wanted wanted, LayerRange layers, ThreadPool& pool,
-                     const Visit& visit) {
+                     const Visit& visit, const Meanwhile& meanwhile) {
   const int64_t size = static_cast<int64_t>(layers.count) * reader.experts();
   const int64_t kinds = wanted.routing + wanted.executed + wanted.slots;
   const int64_t wave = std::clamp<int64_t>(kWaveBytes / (size * kinds * 8), 1, 4096);
@@ -241,7 +241,9 @@ void for_each_vector(const SampleReader& reader, Wanted wanted, LayerRange layer
   ReadAhead ahead(reader);
   for (int64_t first = 0; first < reader.size(); first += wave) {
     const int64_t count = std::min(wave, reader.size() - first);
-    ahead.reach(first, first + count - 1);
+    ahead.want(first, first + count - 1);
+    while (meanwhile && !ahead.ready() && meanwhile(first)) continue;
+    ahead.wait();
     pool.for_each(count, [&](int64_t i, int worker) {
       reader.read(first + i, layers, vectors_of(i, 0), scratch[worker]);
     });
@@ -255,14 +257,16 @@ void for_each_vector(const SampleReader& reader, Wanted wanted, LayerRange layer
 }
 
 std::vector<LayerObservation> observe(const SampleReader& reader, const Grouping& grouping, Eci eci,
-                                      ThreadPool& pool, VectorStore* store) {
+                                      ThreadPool& pool, VectorStore* store, const Meanwhile& meanwhile) {
   Observer observer(reader, grouping, eci);
   const LayerRange all{0, reader.layers()};
-  for_each_vector(reader, observer.wanted(), all, pool,
-                  [&](int64_t sample, int layer, const SampleVectors& v) {
-                    observer.add(sample, layer, v);
-                    if (store != nullptr) store->put(sample, layer, v);
-                  });
+  for_each_vector(
+      reader, observer.wanted(), all, pool,
+      [&](int64_t sample, int layer, const SampleVectors& v) {
+        observer.add(sample, layer, v);
+        if (store != nullptr) store->put(sample, layer, v);
+      },
+      meanwhile);
   observer.begin_silhouettes();
   const Visit silhouettes = [&](int64_t sample, int layer, const SampleVectors& v) {
     observer.add_silhouette(sample, layer, v);

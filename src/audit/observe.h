@@ -31,19 +31,22 @@ class VectorStore;
 
 // Reads the trace once for sums, and for silhouettes either the store, which it fills, or the trace again.
 // Memory: accumulators of T·L·E doubles and a few MB of samples in flight. The result does not depend on the
-// number of threads, nor on the store.
+// number of threads, nor on the store. `meanwhile` as for_each_vector() takes it.
+using Meanwhile = std::function<bool(int64_t done)>;
 std::vector<LayerObservation> observe(const SampleReader& reader, const Grouping& grouping, Eci eci,
-                                      ThreadPool& pool, VectorStore* store = nullptr);
+                                      ThreadPool& pool, VectorStore* store = nullptr,
+                                      const Meanwhile& meanwhile = {});
 
 // Calls visit(sample, layer, vectors) for all samples and layers, a layer's samples one after another in
 // order, different layers at the same time. `vectors` point to that layer's [E]; those not wanted are
-// nullptr.
+// nullptr. While the disk is waited for, calls meanwhile(done), the first `done` samples being visited, until
+// that returns false.
 struct Wanted {
   bool routing = false, executed = false, slots = false;
 };
 using Visit = std::function<void(int64_t sample, int layer, const SampleVectors& vectors)>;
 void for_each_vector(const SampleReader& reader, Wanted wanted, LayerRange layers, ThreadPool& pool,
-                     const Visit& visit);
+                     const Visit& visit, const Meanwhile& meanwhile = {});
 
 // Where silhouettes and R² come from: G, or slots where the trace has ids only.
 VectorKind geometry_kind(const SampleReader& reader);

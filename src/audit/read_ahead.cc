@@ -44,11 +44,20 @@ ReadAhead::~ReadAhead() {
   for (int64_t shard = passed_; shard < done_[kFetched]; ++shard) let_go(shard);
 }
 
-void ReadAhead::reach(int64_t first, int64_t last) {
-  std::unique_lock lock(mutex_);
+void ReadAhead::want(int64_t first, int64_t last) {
+  const std::lock_guard lock(mutex_);
   wanted_ = reader_.shard_of(last) + 1;
   for (; passed_ < reader_.shard_of(first); ++passed_) let_go(passed_);
   changed_.notify_all();
+}
+
+bool ReadAhead::ready() {
+  const std::lock_guard lock(mutex_);
+  return done_[kPrepared] >= wanted_;
+}
+
+void ReadAhead::wait() {
+  std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return done_[kPrepared] >= wanted_; });
 }
 

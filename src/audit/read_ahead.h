@@ -23,9 +23,13 @@ class ReadAhead {
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
 
-  // Returns when the samples [first, last] are prepared; later ones are read next, and those before are let
-  // go. Whatever is wrong with a shard is left to its reader.
-  void reach(int64_t first, int64_t last);
+  // Asks for the samples [first, last]; later ones are read next, and those before are let go. Whatever is
+  // wrong with a shard is left to its reader.
+  void want(int64_t first, int64_t last);
+
+  // Whether they are prepared; wait() returns when they are.
+  bool ready();
+  void wait();
 
  private:
   enum Stage : uint8_t { kFetched, kPrepared };

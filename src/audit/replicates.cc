@@ -65,24 +65,37 @@ class Replicator {
 
   void add_chunk(const Drawn& drawn, int first, ThreadPool& pool) {
     const int count = drawn.count;
-    auto sums_of = [&](const TileMatrix& matrix) {
-      return plan_.is_bootstrap() ? matrix.weighted_sums(drawn.times, count, plan_.starts(), pool)
-                                  : matrix.segment_sums(*drawn.rows, drawn.first, count, pool);
+    const RowRange all{0, plan_.samples()};
+    auto sums_of = [&](const TileMatrix& matrix, std::span<const RowRange> blocks) {
+      std::vector<double> sums(int64_t{count} * plan_.segments() * matrix.width());
+      for (const RowRange& block : blocks) add_sums(matrix, drawn, plan_, block, pool, sums);
+      return sums;
     };
     std::vector<double> contributions, geometry, slots, extras;
-    if (!nested()) contributions = sums_of(pack_.contributions);
-    if (pack_.has_geometry) geometry = sums_of(pack_.geometry);
-    if (bootstrap() && pack_.has_slots) slots = sums_of(pack_.slots);
-    if (plan_.is_bootstrap()) extras = sums_of(pack_.extras);
+    if (request_.sums == nullptr && !nested()) contributions = sums_of(pack_.contributions, request_.blocks);
+    if (request_.sums == nullptr && bootstrap() && pack_.has_slots)
+      slots = sums_of(pack_.slots, request_.blocks);
+    if (pack_.has_geometry) geometry = sums_of(pack_.geometry, {&all, 1});
+    if (plan_.is_bootstrap()) extras = sums_of(pack_.extras, {&all, 1});
     auto part = [&](const std::vector<double>& sums, int64_t i) {
       const size_t size = sums.size() / count;
       return std::span(sums).subspan(i * size, size);
     };
+    auto known = [&](const std::vector<double>& sums, int64_t replicate) {
+      const size_t size = sums.size() / plan_.replicates();
+      return std::span(sums).subspan(replicate * size, size);
+    };
     pool.for_each(count, [&](int64_t i, int) {
       const int replicate = first + static_cast<int>(i);
-      if (!nested()) add_contributions(replicate, part(contributions, i));
+      if (!nested()) {
+        add_contributions(replicate, request_.sums != nullptr ? known(request_.sums->contributions, replicate)
+                                                              : part(contributions, i));
+      }
       if (!geometry.empty()) add_variance(replicate, part(geometry, i), part(extras, i));
-      if (!slots.empty()) add_load(replicate, part(slots, i));
+      if (bootstrap() && pack_.has_slots) {
+        add_load(replicate,
+                 request_.sums != nullptr ? known(request_.sums->slots, replicate) : part(slots, i));
+      }
       if (bootstrap() && pack_.has_entropy && pack_.experts > 1) {
         table_.scalars[replicate][kRoutingEntropy] = extra(part(extras, i), LayerPack::kEntropy) /
                                                      static_cast<double>(plan_.samples()) /
@@ -210,6 +223,9 @@ Draws::Draws(ResamplePlan plan, int in_lanes, int64_t budget, ThreadPool& pool)
   constexpr auto kLanes = static_cast<int64_t>(kernels::kLanes);
   chunk_ = static_cast<int>(std::clamp<int64_t>(kLargestChunk / bytes, 1, kChunk));
   if (chunk_ > kLanes) chunk_ -= static_cast<int>(chunk_ % kLanes);
+  std::vector<int32_t> list(plan_.samples());
+  plan_.draw(0, 1, list, pool);
+  chunk_rows_ = SegmentRows::chunk_rows_for(list, plan_.starts());
   // Lanes of several chunks are kept only where a chunk begins with a group of them.
   kept_ = bytes * (plan_.replicates() + in_lanes_) <= budget &&
           (chunk_ % kLanes == 0 || chunk_ >= plan_.replicates());
@@ -225,7 +241,7 @@ void Draws::fill(int first, int count, ThreadPool& pool) {
   }
   std::vector<int32_t> lists(count * plan_.samples());
   plan_.draw(first, count, lists, pool);
-  rows_ = SegmentRows(lists, count, plan_.starts(), pool);
+  rows_ = SegmentRows(lists, count, plan_.starts(), chunk_rows_, pool);
   fill_lanes(lanes_of(first, count), lists, pool);
 }
 
@@ -267,6 +283,15 @@ Drawn Draws::draw(int first, int count, ThreadPool& pool) {
           .in_lanes = in_lanes,
           .lane_times = in_lanes > 0 ? cut(lane_times_, lanes) : std::span<const float>(),
           .lane_labels = in_lanes > 0 ? cut(lane_labels_, lanes) : std::span<const int32_t>()};
+}
+
+void add_sums(const TileMatrix& matrix, const Drawn& drawn, const ResamplePlan& plan, RowRange rows,
+              ThreadPool& pool, std::span<double> sums) {
+  if (plan.is_bootstrap()) {
+    matrix.add_weighted_sums(drawn.times, drawn.count, plan.starts(), rows, pool, sums);
+  } else {
+    matrix.add_segment_sums(*drawn.rows, drawn.first, drawn.count, rows, pool, sums);
+  }
 }
 
 ReplicateTable replicate(const LayerPack& pack, Draws& draws, const Grouping& grouping,

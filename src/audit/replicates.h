@@ -30,10 +30,13 @@ class Draws {
   Draws(ResamplePlan plan, int in_lanes, int64_t budget, ThreadPool& pool);
 
   const ResamplePlan& plan() const { return plan_; }
-  // Replicates [first, first + count), first a multiple of chunk(), count ≤ chunk(); valid until the next
-  // call.
+  // Replicates [first, first + count), first a multiple of chunk(), count ≤ chunk(), or all where kept();
+  // valid until the next call.
   Drawn draw(int first, int count, ThreadPool& pool);
   int chunk() const { return chunk_; }
+  bool kept() const { return kept_; }
+  // Rows that are best added together: a block begins at a multiple of them.
+  int64_t block_rows() const { return SegmentRows::kChunksInFloats * chunk_rows_; }
   int in_lanes() const { return in_lanes_; }
 
  private:
@@ -43,11 +46,21 @@ class Draws {
 
   ResamplePlan plan_;
   int in_lanes_, chunk_;
+  int64_t chunk_rows_;  // as SegmentRows takes it
   bool kept_;
   std::vector<float> times_, lane_times_;
   SegmentRows rows_;
   std::vector<int32_t> lane_labels_;
 };
+
+// Sums over a layer's rows in all replicates of a scheme.
+struct ReplicateSums {
+  std::vector<double> contributions, slots;  // [R, T, width()]; slots under the bootstrap only
+};
+
+// Adds some rows of a matrix to its sums [count, segments, width()] in replicates that were drawn.
+void add_sums(const TileMatrix& matrix, const Drawn& drawn, const ResamplePlan& plan, RowRange rows,
+              ThreadPool& pool, std::span<double> sums);
 
 // What one layer becomes in every replicate of a scheme. NaN: undefined.
 struct ReplicateTable {
@@ -71,6 +84,8 @@ struct ReplicateTable {
 struct ReplicateRequest {
   Rules rules;
   std::vector<int> specific;
+  std::span<const RowRange> blocks;     // of rows, in which contributions and slots are summed
+  const ReplicateSums* sums = nullptr;  // what that gives, where it was done before
 };
 ReplicateTable replicate(const LayerPack& pack, Draws& draws, const Grouping& grouping,
                          const ReplicateRequest& request, ThreadPool& pool);

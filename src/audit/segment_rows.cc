@@ -9,9 +9,10 @@ namespace {
 
 using kernels::kUnit;
 
-// Rows a chunk: what the nearest cache holds of a tile, more where a segment would have but few of them
-// there.
-int64_t chunk_rows_of(std::span<const int32_t> list, std::span<const int64_t> starts) {
+}  // namespace
+
+// What the nearest cache holds of a tile, more where a segment would have but few of them there.
+int64_t SegmentRows::chunk_rows_for(std::span<const int32_t> list, std::span<const int64_t> starts) {
   constexpr int64_t kLeast = 448, kMost = 2560, kOfSegment = 2 * int64_t{kUnit};
   const auto rows = static_cast<int64_t>(list.size());
   for (int64_t chunk = kLeast;; chunk *= 2) {
@@ -25,13 +26,17 @@ int64_t chunk_rows_of(std::span<const int32_t> list, std::span<const int64_t> st
   }
 }
 
-}  // namespace
-
 SegmentRows::SegmentRows(std::span<const int32_t> lists, int count, std::span<const int64_t> starts,
                          ThreadPool& pool)
-    : segments_(static_cast<int>(starts.size()) - 1), rows_(starts.back()), replicates_(count) {
-  chunk_rows_ = chunk_rows_of(lists.first(rows_), starts);
-  chunks_ = (rows_ + chunk_rows_ - 1) / chunk_rows_;
+    : SegmentRows(lists, count, starts, chunk_rows_for(lists.first(starts.back()), starts), pool) {}
+
+SegmentRows::SegmentRows(std::span<const int32_t> lists, int count, std::span<const int64_t> starts,
+                         int64_t chunk_rows, ThreadPool& pool)
+    : segments_(static_cast<int>(starts.size()) - 1),
+      rows_(starts.back()),
+      chunk_rows_(chunk_rows),
+      chunks_((rows_ + chunk_rows_ - 1) / chunk_rows_),
+      replicates_(count) {
   pool.for_each(count,
                 [&](int64_t r, int) { replicates_[r] = arrange(lists.subspan(r * rows_, rows_), starts); });
 }

@@ -14,12 +14,22 @@ namespace committee::audit {
 // turns, as one unit's sum would wait for that of the one before.
 class SegmentRows {
  public:
+  // Chunks whose sums are added in float32, the rest in float64.
+  static constexpr int64_t kChunksInFloats = 4;
+
   SegmentRows() = default;
-  // lists [count, N] as ResamplePlan draws them, cut by `starts`.
+  // lists [count, N] as ResamplePlan draws them, cut by `starts`, in chunks as they suit the first of them or
+  // of so many rows.
   SegmentRows(std::span<const int32_t> lists, int count, std::span<const int64_t> starts, ThreadPool& pool);
+  SegmentRows(std::span<const int32_t> lists, int count, std::span<const int64_t> starts, int64_t chunk_rows,
+              ThreadPool& pool);
+
+  // The rows of a chunk that suit one list [N].
+  static int64_t chunk_rows_for(std::span<const int32_t> list, std::span<const int64_t> starts);
 
   int segments() const { return segments_; }
-  int64_t chunks() const { return chunks_; }
+  int64_t rows() const { return rows_; }
+  int64_t chunk_rows() const { return chunk_rows_; }
 
   // The units of a replicate in a chunk, and where the rows begin in a tile.
   struct Units {

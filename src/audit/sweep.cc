@@ -191,7 +191,8 @@ class Sweep {
     const LayerVectors vectors = load_vectors(reader, wanted, {l, 1}, pool_);
     LayerPack pack(reader, eci, sorted.order);
     pack.load(vectors, l, pool_);
-    return replicate(pack, draws, sorted.grouping, {rules_, specific(source, l)}, pool_);
+    const RowRange all{0, reader.size()};
+    return replicate(pack, draws, sorted.grouping, {rules_, specific(source, l), {&all, 1}}, pool_);
   }
 
   void annotate_layer(int l, const std::vector<ReplicateTable>& tables, const Annotate& annotate,

@@ -10,6 +10,11 @@
 
 namespace committee::audit {
 
+// Rows [begin, end).
+struct RowRange {
+  int64_t begin = 0, end = 0;
+};
+
 // A float32 matrix of N rows in column tiles of kernels::kTileWidth, the last one padded with zeros, and a
 // row of zeros past the end.
 class TileMatrix {
@@ -20,6 +25,8 @@ class TileMatrix {
   float& at(int64_t row, int column) { return tile(column / kWidth)[row * kWidth + column % kWidth]; }
   void set_row(int64_t row, std::span<const float> values);
 
+  void get_row(int64_t row, std::span<float> values) const;
+
   // Sums of rows by segment of the replicates [first, first + count): [count, segments, width()].
   std::vector<double> segment_sums(const SegmentRows& rows, int first, int count, ThreadPool& pool) const;
 
@@ -27,6 +34,12 @@ class TileMatrix {
   // counts.
   std::vector<double> weighted_sums(std::span<const float> times, int count, std::span<const int64_t> starts,
                                     ThreadPool& pool) const;
+
+  // Adds what the rows of `block` are in such sums. A block of segment rows is whole chunks.
+  void add_segment_sums(const SegmentRows& rows, int first, int count, RowRange block, ThreadPool& pool,
+                        std::span<double> sums) const;
+  void add_weighted_sums(std::span<const float> times, int count, std::span<const int64_t> starts,
+                         RowRange block, ThreadPool& pool, std::span<double> sums) const;
 
  private:
   static constexpr int kWidth = 16;

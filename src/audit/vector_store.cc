@@ -65,6 +65,16 @@ void VectorStore::for_each(ThreadPool& pool, const Visit& visit) const {
   });
 }
 
+void VectorStore::read(VectorKind kind, int64_t sample, int layer, std::span<float> vector) const {
+  const int64_t at = place(sample, layer);
+  const auto* wide = all<double>(wide_routing_);
+  if (kind == VectorKind::kRouting && wide != nullptr) return narrow(wide + at, experts_, vector.data());
+  const Bytes& array = kind == VectorKind::kRouting    ? routing_
+                       : kind == VectorKind::kExecuted ? executed_
+                                                       : slots_;
+  std::copy_n(all<float>(array) + at, experts_, vector.begin());
+}
+
 void VectorStore::read(int layer, LayerVectors& vectors, ThreadPool& pool) const {
   const int64_t first = place(0, layer), size = samples_ * experts_;
   vectors.range = {layer, 1};

@@ -21,6 +21,9 @@ class VectorStore {
   // As for_each_vector() for all layers, with the same values of what silhouettes are computed on; no others.
   void for_each(ThreadPool& pool, const Visit& visit) const;
 
+  // One sample's vector of a kind that is held.
+  void read(VectorKind kind, int64_t sample, int layer, std::span<float> vector) const;
+
   // As load_vectors() of that layer, into what `vectors` holds of another.
   void read(int layer, LayerVectors& vectors, ThreadPool& pool) const;
 

@@ -74,7 +74,9 @@ TEST(ReadAhead, WhatGoesPastThePageCacheIsTheSame) {
   {
     ReadAhead ahead(reader, 0);
     for (int64_t s = 0; s < reader.size(); s += 50) {
-      ahead.reach(s, s + 49);
+      ahead.want(s, s + 49);
+      ahead.wait();
+      EXPECT_TRUE(ahead.ready());
       for (int64_t i = s; i < s + 50; ++i) EXPECT_EQ(routing_of(reader, i), expected[i]) << i;
     }
   }
@@ -90,7 +92,7 @@ TEST(ReadAhead, MayBeLeftAtAnyPlace) {
   for (const int64_t last : {0, 70, 299}) {
     forget(trace);
     ReadAhead ahead(reader, 0);
-    ahead.reach(0, last);
+    ahead.want(0, last);
   }
   forget(trace);
   const ReadAhead unused(reader, 0);
@@ -107,7 +109,8 @@ TEST(ReadAhead, ADamagedShardIsLeftToItsReader) {
   const SampleReader reader(damaged, Positions::kRecorded, 16 * largest_shard(trace));
   forget(damaged);
   ReadAhead ahead(reader, 0);
-  ahead.reach(0, 70);
+  ahead.want(0, 70);
+  ahead.wait();
   EXPECT_NO_THROW(routing_of(reader, 0));
   try {
     routing_of(reader, 70);

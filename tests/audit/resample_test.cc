@@ -27,6 +27,7 @@ struct Fixture {
   ThreadPool pool{2};
   LayerVectors vectors;
   LayerPack pack;
+  RowRange all{0, reader.size()};
 
   explicit Fixture(const MadeTrace& made, const std::string& name)
       : trace(made.write(name)),
@@ -94,7 +95,7 @@ TEST(Replicates, ContributionsAndVarianceEqualDirectSums) {
   for (const Scheme scheme : {Scheme::kBootstrap, Scheme::kPermutation}) {
     Draws draws(ResamplePlan(s.grouping, scheme, 70, 3), 0, 0, s.pool);
     const ReplicateTable table =
-        replicate(s.pack, draws, s.grouping, {{8, 2, 0.8, Fallback::kNone}, {0, 1, 2}}, s.pool);
+        replicate(s.pack, draws, s.grouping, {{8, 2, 0.8, Fallback::kNone}, {0, 1, 2}, {&s.all, 1}}, s.pool);
     for (const int r : {0, 1, 69}) {
       const auto segments = s.draw(draws.plan(), r);
       std::vector<double> sums(3 * 8);
@@ -120,7 +121,7 @@ TEST(Replicates, SilhouettesEqualDirectOnes) {
   for (const Scheme scheme : {Scheme::kBootstrap, Scheme::kPermutation}) {
     Draws draws(ResamplePlan(s.grouping, scheme, 20, 5), 18, 1 << 20, s.pool);
     const ReplicateTable table =
-        replicate(s.pack, draws, s.grouping, {{8, 2, 0.8, Fallback::kNone}, {0, 1, 2}}, s.pool);
+        replicate(s.pack, draws, s.grouping, {{8, 2, 0.8, Fallback::kNone}, {0, 1, 2}, {&s.all, 1}}, s.pool);
     ASSERT_EQ(table.silhouettes, 18);
     for (const int r : {0, 17}) {
       const auto segments = s.draw(draws.plan(), r);
