@@ -1,3 +1,5 @@
+#include "audit/resample.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -6,6 +8,7 @@
 
 #include "audit/annotate.h"
 #include "audit/audit.h"
+#include "audit/checks.h"
 #include "audit/geometry.h"
 #include "audit/make_trace.h"
 #include "audit/percentile.h"
@@ -16,6 +19,7 @@ namespace committee::audit {
 namespace {
 
 using testing::made_trace;
+using testing::MadeRow;
 using testing::MadeTrace;
 
 // A trace with everything that replicates need of it.
@@ -215,6 +219,50 @@ TEST(Resampling, SameBytesWhateverThreadsAndMemory) {
   EXPECT_EQ(fingerprint(audit(trace, options)), fingerprint(one));
   options.seed = 6;
   EXPECT_NE(fingerprint(audit(trace, options)), fingerprint(one));
+}
+
+// Three blocks of sorted rows, which are complete when 3,000, 3,792 and all samples have been read.
+MadeTrace trace_of_three_blocks() {
+  MadeTrace made;
+  Random random(11);
+  for (int s = 0; s < 4000; ++s) {
+    const bool second = s >= 1000 && s < 3000;
+    MadeRow row;
+    for (int i = 0; i < made.layers * made.experts; ++i)
+      row.probs.push_back(static_cast<float>(random.uniform()) + (second && i == 3 ? 0.05F : 0.0F));
+    made.samples.push_back({second ? "second" : "first", second ? "b" : "a", {row}});
+  }
+  return made;
+}
+
+TEST(Resampling, WorkAheadChangesNothing) {
+  const auto trace = trace_of_three_blocks().write("ahead");
+  AuditOptions none{.bootstrap = 0, .permutations = 0, .expert_shuffles = 0},
+      options{.bootstrap = 20, .permutations = 20, .expert_shuffles = 20, .seed = 2};
+  AuditResult ahead = audit(trace, none);
+  const Rules rules = rules_for(trace, options);
+  const SampleReader reader(trace, options.positions, options.memory);
+  const Grouping grouping = group_samples(reader, options);
+  ThreadPool pool(2);
+  auto store = VectorStore::within(options.memory, reader, vectors_for_resampling(options, reader));
+  observe(reader, grouping, options.eci, pool, &*store);
+  Resampler resampler(reader, grouping, rules, options, &*store, pool);
+  const auto worked = [&](int64_t read) {
+    int blocks = 0;
+    while (resampler.work_ahead(read)) ++blocks;
+    return blocks;
+  };
+  EXPECT_EQ(worked(2999), 0);
+  EXPECT_EQ(worked(3000), 2) << "the last block, of both layers";
+  EXPECT_EQ(worked(3791), 0);
+  EXPECT_EQ(worked(3792), 2);
+  resampler.finish(ahead);
+  EXPECT_EQ(worked(4000), 0);
+
+  const auto all = audit(trace, options);
+  EXPECT_EQ(fingerprint(ahead), fingerprint(all));
+  options.memory = 1;
+  EXPECT_EQ(fingerprint(audit(trace, options)), fingerprint(all)) << "without a store";
 }
 
 TEST(Resampling, TellsAnEffectFromNone) {
