@@ -2,10 +2,9 @@
 // on to the library's own.
 #include "engine/onednn_library.h"
 
-#include <dlfcn.h>
 #include <oneapi/dnnl/dnnl.h>
 
-#include "base/error.h"
+#include "base/late_library.h"
 
 #define COMMITTEE_TEXT_OF(x) #x
 #define COMMITTEE_TEXT(x) COMMITTEE_TEXT_OF(x)
@@ -16,20 +15,14 @@ namespace {
 constexpr const char* kFile = "libdnnl.so." COMMITTEE_TEXT(DNNL_VERSION_MAJOR);
 
 // Never closed: it keeps threads and compiled kernels of its own.
-void* library() {
-  static void* const handle = [] {
-    void* opened = ::dlopen(kFile, RTLD_NOW | RTLD_LOCAL);
-    if (!opened) throw Error("oneDNN is needed for this and cannot be loaded: {}", ::dlerror());
-    return opened;
-  }();
-  return handle;
+const LateLibrary& library() {
+  static const LateLibrary loaded("oneDNN", kFile);
+  return loaded;
 }
 
 template <typename Function>
 Function* entry(const char* name) {
-  void* found = ::dlsym(library(), name);
-  if (!found) throw Error("{} has no {}", kFile, name);
-  return reinterpret_cast<Function*>(found);
+  return reinterpret_cast<Function*>(library().address(name));
 }
 
 }  // namespace

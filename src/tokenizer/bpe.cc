@@ -61,7 +61,7 @@ void Bpe::read_vocabulary(const JsonNode& vocabulary) {
   contents_ = TextTable(count, bytes, count);
   if (byte_level_) bytes_ = TextTable(count, bytes, count);
   for (const auto& [content, value] : entries) {
-    const auto id = static_cast<int32_t>(value.get_int64().value());
+    const auto id = static_cast<int32_t>(value.get_int64().value_unsafe());
     if (contents_.has(id)) {
       vocabulary.fail("\"{}\" and \"{}\" have the same id {}", contents_.text(id), content, id);
     }

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <fmt/format.h>
+
+// json_library.cc has what is used of simdjson outside its header; its exceptions would need more.
+#define SIMDJSON_EXCEPTIONS 0
 #include <simdjson.h>
 
 #include <cstdint>
@@ -13,6 +16,9 @@
 #include "base/error.h"
 
 namespace committee::tokenizer {
+
+// What is wrong with a text, in simdjson's words.
+const char* json_problem(simdjson::error_code code);
 
 // A value of a parsed JSON file that knows its place ("tokenizer.json: model.vocab"), for errors. The parser
 // that made it must outlive it. Members throw Error where the value is not of the kind asked for.

@@ -110,7 +110,7 @@ Tokenizer Tokenizer::load(const fs::path& folder_or_file) {
   simdjson::dom::element value;
   const auto problem = parser.parse(file.text().data(), file.text().size()).get(value);
   if (problem != simdjson::SUCCESS) {
-    throw Error("{}: not valid JSON: {}", path.string(), simdjson::error_message(problem));
+    throw Error("{}: not valid JSON: {}", path.string(), json_problem(problem));
   }
   const JsonNode root(value, path.string());
   const auto version = root.find("version");
