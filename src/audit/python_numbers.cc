@@ -166,6 +166,7 @@ double mean(std::span<const int> values) {
 double variance(std::span<const int> values) {
   const double center = mean(values);
   std::vector<double> squares;
+  squares.reserve(values.size());
   for (const int value : values) squares.push_back((value - center) * (value - center));
   return pairwise_sum(squares) / static_cast<double>(values.size());
 }

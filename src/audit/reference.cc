@@ -57,15 +57,15 @@ Scope scope_of(const ReferenceTable& table, double presence_ratio, const std::st
 // The layer's experts in the order in which the domains list them.
 std::vector<Expert> tally(const Rows& of_domain, const Scope& scope) {
   std::vector<Expert> experts;
-  std::map<int64_t, size_t> places;
+  std::unordered_map<int64_t, size_t> places;
   for (const auto* row : of_domain) {
     if (!row) continue;
     const size_t listed = std::min(row->ids.size(), row->values.size());
     for (size_t i = 0; i < listed; ++i) {
       const int64_t id = row->ids[i];
       if (id < 0) continue;
-      const auto [place, added] = places.emplace(id, experts.size());
-      if (added) experts.push_back({.id = id, .ranks = {}});
+      const auto [place, added] = places.try_emplace(id, experts.size());
+      if (added) experts.emplace_back(Expert{.id = id, .ranks = {}}).ranks.reserve(scope.domains.size());
       Expert& expert = experts[place->second];
       expert.ranks.push_back(static_cast<int>(i) + 1);
       expert.eci += row->values[i];
@@ -83,26 +83,26 @@ std::vector<Expert> tally(const Rows& of_domain, const Scope& scope) {
 }
 
 // The Pareto front of the candidates, by μ.
-std::vector<Expert> committee_of(const std::vector<Expert>& experts, int64_t threshold) {
+std::vector<const Expert*> committee_of(const std::vector<Expert>& experts, int64_t threshold) {
   int64_t most = 0;
   for (const Expert& expert : experts) most = std::max(most, expert.presence);
   const bool fallback = most < threshold;
-  std::vector<Expert> candidates, front;
+  std::vector<const Expert*> candidates, front;
   for (const Expert& expert : experts) {
-    if (fallback ? expert.presence == most : expert.presence >= threshold) candidates.push_back(expert);
+    if (fallback ? expert.presence == most : expert.presence >= threshold) candidates.push_back(&expert);
   }
   auto dominates = [](const Expert& a, const Expert& b) {
     return a.mu <= b.mu && a.sigma_sq <= b.sigma_sq && (a.mu < b.mu || a.sigma_sq < b.sigma_sq);
   };
-  for (const Expert& expert : candidates) {
+  for (const Expert* expert : candidates) {
     if (std::none_of(candidates.begin(), candidates.end(),
-                     [&](const Expert& other) { return dominates(other, expert); })) {
+                     [&](const Expert* other) { return dominates(*other, *expert); })) {
       front.push_back(expert);
     }
   }
   std::vector<double> mus;
-  for (const Expert& expert : front) mus.push_back(expert.mu);
-  std::vector<Expert> sorted;
+  for (const Expert* expert : front) mus.push_back(expert->mu);
+  std::vector<const Expert*> sorted;
   for (const int i : python::argsort(mus)) sorted.push_back(front[i]);
   return sorted;
 }
@@ -129,11 +129,11 @@ void add_layer(CsvWriter& csv, int64_t layer, const LayerRows& rows, const Scope
   }
   std::vector<int64_t> ids;
   std::vector<double> mus, sigmas, ecis;
-  for (const Expert& expert : committee_of(experts, scope.threshold)) {
-    ids.push_back(expert.id);
-    mus.push_back(expert.mu);
-    sigmas.push_back(expert.sigma_sq);
-    ecis.push_back(expert.eci);
+  for (const Expert* expert : committee_of(experts, scope.threshold)) {
+    ids.push_back(expert->id);
+    mus.push_back(expert->mu);
+    sigmas.push_back(expert->sigma_sq);
+    ecis.push_back(expert->eci);
   }
   const auto size = static_cast<double>(ids.size());
   const double total = total_of(rows.all);
