@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <deque>
 #include <limits>
 #include <span>
 #include <unordered_map>
@@ -94,14 +93,6 @@ struct Run {
   bool same_group(const Run& other) const { return layer == other.layer && domain == other.domain; }
 };
 
-struct LongTable {
-  std::deque<Entry> entries;
-  std::vector<Run> runs;
-  std::vector<std::string> domains;
-  int64_t last_rank = -1;
-  bool ranked = false;
-};
-
 // Numbers names in the order in which they are met. Most rows repeat the name above them.
 class Numbering {
  public:
@@ -111,7 +102,7 @@ class Numbering {
     if (added) names_.emplace_back(name);
     return last_ = place->second;
   }
-  std::vector<std::string> names() && { return std::move(names_); }
+  const std::string& name(int number) const { return names_[static_cast<size_t>(number)]; }
 
  private:
   std::unordered_map<std::string, int> places_;
@@ -119,26 +110,41 @@ class Numbering {
   int last_ = -1;
 };
 
-LongTable read_rows(Spreadsheet& table) {
+struct LongTable {
+  std::vector<Entry> entries;
+  std::vector<Run> runs;
+  Numbering domains;
+  int64_t last_rank = -1;
+  bool ranked = false;
+};
+
+// `run_ends` may take the rows of the run that ended out of the table.
+template <typename RunEnds>
+LongTable read_rows(Spreadsheet& table, const RunEnds& run_ends) {
   const int layer = table.column("layer"), domain = table.column("domain"),
             expert = table.column("expert_idx"), weight = table.column("expert_weight"),
             rank = table.column("topk_rank");
   LongTable result;
   result.ranked = rank >= 0;
-  Numbering domains;
   while (table.next()) {
-    const Run run{integer(table, layer), domains.of(table.cell(domain)), result.entries.size()};
+    if (result.runs.empty() || !table.repeats(layer) || !table.repeats(domain)) {
+      Run run{integer(table, layer), result.domains.of(table.cell(domain))};
+      if (result.runs.empty() || !result.runs.back().same_group(run)) {
+        if (!result.runs.empty()) run_ends(result);
+        run.begin = result.entries.size();
+        result.runs.push_back(run);
+      }
+    }
     Entry entry{.expert = integer(table, expert), .weight = number(table, weight)};
     if (result.ranked) {
       const int64_t place = integer(table, rank);
       entry.rank = static_cast<double>(place);
       result.last_rank = std::max(result.last_rank, place);
     }
-    if (result.runs.empty() || !result.runs.back().same_group(run)) result.runs.push_back(run);
     ++result.runs.back().size;
     result.entries.push_back(entry);
   }
-  result.domains = std::move(domains).names();
+  if (!result.runs.empty()) run_ends(result);
   return result;
 }
 
@@ -146,7 +152,7 @@ LongTable read_rows(Spreadsheet& table) {
 void sort_runs(LongTable& table) {
   std::stable_sort(table.runs.begin(), table.runs.end(), [&](const Run& a, const Run& b) {
     if (a.layer != b.layer) return a.layer < b.layer;
-    return a.domain != b.domain && table.domains[a.domain] < table.domains[b.domain];
+    return a.domain != b.domain && table.domains.name(a.domain) < table.domains.name(b.domain);
   });
 }
 
@@ -180,14 +186,20 @@ void merge_repeated(std::vector<Entry>& group, AggWeight how) {
   group.resize(kept);
 }
 
-// Puts the `count` best first, best of all first, and drops the others.
+// Puts the `count` best first, best of all first, and drops the others. Infinite weights can have a mean that
+// is no number: it goes last.
 void keep_best(std::vector<Entry>& experts, size_t count) {
   count = std::min(count, experts.size());
-  std::partial_sort(experts.begin(), experts.begin() + static_cast<std::ptrdiff_t>(count), experts.end(),
-                    [](const Entry& a, const Entry& b) {
-                      if (a.weight != b.weight) return a.weight > b.weight;
-                      return a.rank != b.rank ? a.rank < b.rank : a.expert < b.expert;
-                    });
+  const auto better = [](const Entry& a, const Entry& b) {
+    if (a.weight != b.weight) return a.weight > b.weight || (std::isnan(b.weight) && !std::isnan(a.weight));
+    return a.rank != b.rank ? a.rank < b.rank : a.expert < b.expert;
+  };
+  if (count == experts.size()) {
+    std::sort(experts.begin(), experts.end(), better);
+  } else {
+    std::partial_sort(experts.begin(), experts.begin() + static_cast<std::ptrdiff_t>(count), experts.end(),
+                      better);
+  }
   experts.resize(count);
 }
 
@@ -205,12 +217,45 @@ void pad(ReferenceTable& table, std::optional<int64_t> k, const std::string& nam
   }
 }
 
-ReferenceTable read_long(Spreadsheet& table, const ReferenceOptions& options) {
-  LongTable rows = read_rows(table);
+void add_group(ReferenceTable& result, int64_t layer, const std::string& domain, std::vector<Entry>& group,
+               const ReferenceOptions& options) {
+  merge_repeated(group, options.agg_weight);
+  keep_best(group, options.k ? static_cast<size_t>(std::max(*options.k, 0)) : group.size());
+  ReferenceTable::Row& row = result.rows.emplace_back(ReferenceTable::Row{layer, domain, {}, {}});
+  row.ids.reserve(group.size());
+  row.values.reserve(group.size());
+  for (const Entry& best : group) {
+    row.ids.push_back(best.expert);
+    row.values.push_back(best.weight);
+  }
+}
+
+// Mostly the rows of a group follow each other, and each group is done with before the next is read. Nothing
+// where a group's rows are in several places.
+std::optional<ReferenceTable> groups_of_runs(Spreadsheet& table, const ReferenceOptions& options,
+                                             LongTable& rows) {
+  ReferenceTable result;
+  rows = read_rows(table, [&](LongTable& read) {
+    const Run& run = read.runs.back();
+    add_group(result, run.layer, read.domains.name(run.domain), read.entries, options);
+    read.runs.clear();
+    read.entries.clear();
+  });
+  const auto before = [](const ReferenceTable::Row& a, const ReferenceTable::Row& b) {
+    return a.layer != b.layer ? a.layer < b.layer : a.domain < b.domain;
+  };
+  if (!std::is_sorted(result.rows.begin(), result.rows.end(), before)) {
+    std::sort(result.rows.begin(), result.rows.end(), before);
+  }
+  const auto twins = std::adjacent_find(result.rows.begin(), result.rows.end(),
+                                        [&](const auto& a, const auto& b) { return !before(a, b); });
+  return twins == result.rows.end() ? std::optional(std::move(result)) : std::nullopt;
+}
+
+// Wherever their rows are.
+ReferenceTable groups_of_all(Spreadsheet table, const ReferenceOptions& options) {
+  LongTable rows = read_rows(table, [](const LongTable&) {});
   sort_runs(rows);
-  // Where nothing tells k it is the longest list's length, so that every list is whole.
-  std::optional<int64_t> k = rows.ranked ? std::optional(rows.last_rank + 1) : std::nullopt;
-  if (options.k) k = *options.k;
   ReferenceTable result;
   std::vector<Entry> group;
   for (size_t begin = 0, end = 0; begin < rows.runs.size(); begin = end) {
@@ -221,20 +266,20 @@ ReferenceTable read_long(Spreadsheet& table, const ReferenceOptions& options) {
       group.insert(group.end(), begin_of_run,
                    begin_of_run + static_cast<std::ptrdiff_t>(rows.runs[end].size));
     }
-    merge_repeated(group, options.agg_weight);
-    keep_best(group, k ? static_cast<size_t>(std::max<int64_t>(*k, 0)) : group.size());
-    auto& [layer, domain, ids, values] = result.rows.emplace_back();
-    layer = first.layer;
-    domain = rows.domains[static_cast<size_t>(first.domain)];
-    ids.reserve(group.size());
-    values.reserve(group.size());
-    for (const Entry& best : group) {
-      ids.push_back(best.expert);
-      values.push_back(best.weight);
-    }
+    add_group(result, first.layer, rows.domains.name(first.domain), group, options);
   }
-  pad(result, k, table.name());
   return result;
+}
+
+ReferenceTable read_long(Spreadsheet& table, const ReferenceOptions& options) {
+  LongTable rows;
+  auto result = groups_of_runs(table, options, rows);
+  if (!result) result = groups_of_all(Spreadsheet(table.name()), options);
+  // Where nothing tells k it is the longest list's length, so that every list is whole.
+  std::optional<int64_t> k = rows.ranked ? std::optional(rows.last_rank + 1) : std::nullopt;
+  if (options.k) k = *options.k;
+  pad(*result, k, table.name());
+  return *std::move(result);
 }
 
 }  // namespace

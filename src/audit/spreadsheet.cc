@@ -112,14 +112,14 @@ class XlsxRows : public Spreadsheet::Rows {
     row_ = sheet_.child("worksheet").child("sheetData").child("row");
   }
 
-  std::optional<int64_t> next(std::vector<std::string_view>& cells) override {
+  std::optional<Row> next(std::vector<std::string_view>& cells) override {
     while (row_) {
       line_ = row_.attribute("r").as_llong(line_ + 1);
       texts_ = cells_of(row_, shared_, name_);
       row_ = row_.next_sibling("row");
       if (std::all_of(texts_.begin(), texts_.end(), [](const auto& text) { return text.empty(); })) continue;
       cells.assign(texts_.begin(), texts_.end());
-      return line_;
+      return Row{line_};
     }
     return std::nullopt;
   }
@@ -136,10 +136,11 @@ class CsvRows : public Spreadsheet::Rows {
  public:
   explicit CsvRows(const std::filesystem::path& path) : file_(path), reader_(file_.text(), path.string()) {}
 
-  std::optional<int64_t> next(std::vector<std::string_view>& cells) override {
+  std::optional<Row> next(std::vector<std::string_view>& cells) override {
     cells.clear();
-    unquoted_.clear();
-    return reader_.next(cells, unquoted_);
+    if (!unquoted_.empty()) unquoted_.clear();
+    const auto line = reader_.next(cells, unquoted_);
+    return line ? std::optional(Row{*line, reader_.repeated()}) : std::nullopt;
   }
 
  private:
@@ -172,9 +173,10 @@ int Spreadsheet::column(const std::string& title) const {
 }
 
 bool Spreadsheet::next() {
-  const auto line = rows_->next(cells_);
-  if (!line) return false;
-  line_ = *line;
+  const auto row = rows_->next(cells_);
+  if (!row) return false;
+  line_ = row->line;
+  repeated_ = row->repeated;
   if (cells_.size() > header_.size())
     throw Error("{}:{}: has {} cells, the header {}", name_, line_, cells_.size(), header_.size());
   return true;

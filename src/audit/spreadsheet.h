@@ -34,10 +34,18 @@ class Spreadsheet {
     return at < cells_.size() ? cells_[at] : std::string_view();
   }
 
-  // Where rows come from: the row's line and its cells, which stay until the next call.
+  // Whether the row's cell is known to be the one of the row above.
+  bool repeats(int column) const { return static_cast<size_t>(column) < repeated_; }
+
+  // Where rows come from.
   struct Rows {
     virtual ~Rows() = default;
-    virtual std::optional<int64_t> next(std::vector<std::string_view>& cells) = 0;
+    struct Row {
+      int64_t line = 0;
+      size_t repeated = 0;  // first cells that are known to repeat those of the row before
+    };
+    // Its cells stay until the next call.
+    virtual std::optional<Row> next(std::vector<std::string_view>& cells) = 0;
   };
 
  private:
@@ -47,6 +55,7 @@ class Spreadsheet {
   std::vector<std::string> header_;
   std::vector<std::string_view> cells_;
   int64_t line_ = 0;
+  size_t repeated_ = 0;
 };
 
 }  // namespace committee::audit

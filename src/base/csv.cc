@@ -7,11 +7,31 @@
 #include <cstring>
 #include <utility>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/error.h"
 #include "base/utf8.h"
 
 namespace committee {
 namespace {
+
+#ifdef __SSE2__
+
+// A bit for each of the 64 bytes that is a comma or a line feed.
+uint64_t marks_of(const char* block) {
+  const __m128i comma = _mm_set1_epi8(','), line_feed = _mm_set1_epi8('\n');
+  uint64_t marks = 0;
+  for (int i = 0; i < 4; ++i) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 16 * i));
+    const __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, comma), _mm_cmpeq_epi8(bytes, line_feed));
+    marks |= static_cast<uint64_t>(_mm_movemask_epi8(found)) << (16 * i);
+  }
+  return marks;
+}
+
+#else
 
 using Bytes16 = uint8_t __attribute__((vector_size(16)));
 
@@ -29,6 +49,21 @@ uint64_t marks_of(const char* block) {
     marks |= (halves[0] * kOnes >> 56 | halves[1] * kOnes >> 56 << 8) << (16 * i);
   }
   return marks;
+}
+
+#endif
+
+// How many of the first `size` bytes are the same, in steps of eight: at least those before the first step
+// that differs.
+size_t same_bytes(const char* a, const char* b, size_t size) {
+  size_t at = 0;
+  for (; at + 8 <= size; at += 8) {
+    uint64_t from_a, from_b;
+    std::memcpy(&from_a, a + at, 8);
+    std::memcpy(&from_b, b + at, 8);
+    if (from_a != from_b) return at + static_cast<size_t>(std::countr_zero(from_a ^ from_b)) / 8;
+  }
+  return at;
 }
 
 }  // namespace
@@ -74,8 +109,8 @@ void CsvReader::find_marks(size_t block) {
   marks_ = marks_of(whole ? text_.data() + block : last);
 }
 
-inline size_t CsvReader::cell_end() {
-  for (size_t at = at_; at < text_.size(); at = block_ + kBlock) {
+inline size_t CsvReader::cell_end(size_t begin) {
+  for (size_t at = begin; at < text_.size(); at = block_ + kBlock) {
     if (at - block_ >= kBlock) find_marks(at - at % kBlock);
     const uint64_t marks = marks_ >> (at - block_);
     if (marks != 0) return at + static_cast<size_t>(std::countr_zero(marks));
@@ -95,6 +130,21 @@ void CsvReader::check_utf8(size_t begin, int64_t line) {
   throw Error("{}:{}: invalid UTF-8", name_, line + std::count(record.begin(), end, '\n'));
 }
 
+// Rows of a table often begin as the row above does: up to the first difference nothing is to be looked for.
+void CsvReader::repeat_cells(size_t begin, std::vector<std::string_view>& cells) {
+  const char* const record = text_.data() + begin;
+  const size_t same =
+      commas_.empty() ? 0 : same_bytes(text_.data() + previous_, record, text_.size() - begin);
+  size_t cell = 0;
+  for (repeated_ = 0; repeated_ < commas_.size() && commas_[repeated_] < same; ++repeated_) {
+    cells.emplace_back(record + cell, commas_[repeated_] - cell);
+    cell = commas_[repeated_] + 1;
+  }
+  commas_.resize(repeated_);
+  previous_ = begin;
+  at_ = begin + cell;
+}
+
 std::optional<int64_t> CsvReader::next(std::vector<std::string_view>& cells,
                                        std::deque<std::string>& unquoted) {
   while (at_ < text_.size() && (text_[at_] == '\n' || text_.substr(at_).starts_with("\r\n"))) {
@@ -104,23 +154,34 @@ std::optional<int64_t> CsvReader::next(std::vector<std::string_view>& cells,
   if (at_ >= text_.size()) return std::nullopt;
   const int64_t line = line_;
   const size_t begin = at_;
+  bool quoted = false;
+  repeat_cells(begin, cells);
+  // Not in members, where each step would wait for the one before to be stored.
+  const std::string_view text = text_;
+  size_t at = at_;
   for (;;) {
-    if (at_ < text_.size() && text_[at_] == '"') {
+    if (at < text.size() && text[at] == '"') {
+      at_ = at;
+      quoted = true;
       cells.push_back(quoted_cell(unquoted));
-      if (at_ < text_.size() && text_[at_] == '\r') ++at_;
+      at = at_;
+      if (at < text.size() && text[at] == '\r') ++at;
     } else {
-      const size_t end = cell_end();
-      const bool last = end == text_.size() || text_[end] == '\n';
-      const bool return_before = last && end > at_ && text_[end - 1] == '\r';
-      cells.push_back(text_.substr(at_, end - at_ - (return_before ? 1 : 0)));
-      at_ = end;
+      const size_t end = cell_end(at);
+      const bool last = end == text.size() || text[end] == '\n';
+      const bool return_before = last && end > at && text[end - 1] == '\r';
+      cells.emplace_back(text.data() + at, end - at - (return_before ? 1 : 0));
+      at = end;
     }
-    if (at_ >= text_.size()) break;
-    if (text_[at_++] == '\n') {
+    if (at >= text.size()) break;
+    if (text[at++] == '\n') {
       ++line_;
       break;
     }
+    commas_.push_back(at - 1 - begin);
   }
+  if (quoted) commas_.clear();
+  at_ = at;
   check_utf8(begin, line);
   return line;
 }

@@ -30,18 +30,26 @@ class CsvReader {
   // The same without a string for every cell: appends the record's cells, which point into the text, or,
   // where a cell has doubled quotes, into a string that is added to `unquoted`. Gives the record's line.
   std::optional<int64_t> next(std::vector<std::string_view>& cells, std::deque<std::string>& unquoted);
+
+  // How many first cells of the last record are known to repeat those of the record before it.
+  size_t repeated() const { return repeated_; }
   const std::string& name() const { return name_; }
 
  private:
   std::string_view quoted_cell(std::deque<std::string>& unquoted);
   void find_marks(size_t block);
-  size_t cell_end();  // of the unquoted cell at at_: the next comma or line feed, or the text's end
+  size_t cell_end(size_t begin);  // of an unquoted cell: the next comma or line feed, or the text's end
   void check_utf8(size_t begin, int64_t line);
+  void repeat_cells(size_t begin, std::vector<std::string_view>& cells);
 
   std::string_view text_;
   std::string name_;
   size_t at_ = 0, ascii_until_ = 0;
   int64_t line_ = 1;
+
+  size_t previous_ = 0;         // where the last record begins
+  std::vector<size_t> commas_;  // after its cells, from where it begins; none where a cell is quoted
+  size_t repeated_ = 0;
 
   static constexpr size_t kBlock = 64;
   size_t block_ = size_t{0} - kBlock;  // where the block that marks_ is of begins; at first there is none

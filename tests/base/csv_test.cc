@@ -37,6 +37,26 @@ TEST(CsvReader, PlainQuotedAndEmptyCells) {
   EXPECT_THAT(rows[1].cells, ElementsAre("", "", "x y "));
 }
 
+TEST(CsvReader, CellsThatRepeatTheRecordAboveAreReadFromTheirOwn) {
+  const std::string text =
+      "layer,domain,id\n10,elementary mathematics,1\n10,elementary "
+      "mathematics,12\n10,elementary,12\n10,\"a\"\"b\",1\n"
+      "10,\"a\"\"b\",2\n10\n10,\n10,";
+  CsvReader reader(text, "t.csv");
+  std::vector<std::string_view> cells;
+  std::deque<std::string> unquoted;
+  std::vector<size_t> repeated;
+  std::vector<std::string> rows;
+  for (; reader.next(cells, unquoted); cells.clear()) {
+    repeated.push_back(reader.repeated());
+    rows.push_back(fmt::format("{}", fmt::join(cells, "|")));
+  }
+  EXPECT_THAT(rows,
+              ElementsAre("layer|domain|id", "10|elementary mathematics|1", "10|elementary mathematics|12",
+                          "10|elementary|12", "10|a\"b|1", "10|a\"b|2", "10", "10|", "10|"));
+  EXPECT_THAT(repeated, ElementsAre(0, 0, 2, 1, 1, 0, 0, 0, 0));
+}
+
 TEST(CsvReader, LinesAreWhereRecordsBegin) {
   const auto rows = read("\n\na,\"two\nlines\r\nand three\"\r\n\r\nb,c\nd,");
   ASSERT_EQ(rows.size(), 3u);
