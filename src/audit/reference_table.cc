@@ -191,7 +191,9 @@ void merge_repeated(std::vector<Entry>& group, AggWeight how) {
 void keep_best(std::vector<Entry>& experts, size_t count) {
   count = std::min(count, experts.size());
   const auto better = [](const Entry& a, const Entry& b) {
-    if (a.weight != b.weight) return a.weight > b.weight || (std::isnan(b.weight) && !std::isnan(a.weight));
+    if (a.weight > b.weight) return true;
+    if (a.weight < b.weight) return false;
+    if (std::isnan(a.weight) != std::isnan(b.weight)) return std::isnan(b.weight);
     return a.rank != b.rank ? a.rank < b.rank : a.expert < b.expert;
   };
   if (count == experts.size()) {
