@@ -26,8 +26,10 @@ class MappedFile {
   void will_need(size_t offset, size_t size) const;
   void dont_need(size_t offset, size_t size) const;
 
-  // The share of the file's pages that the kernel has in memory, by a sample of one in 16 MB.
-  double in_memory() const;
+  // The share of the pages of the file, or of [offset, offset + size), that the kernel has in memory, by the
+  // first of every 16 MB; 0 where it does not tell: of files that this process neither owns nor may write.
+  double in_memory() const { return in_memory(0, bytes_.size()); }
+  double in_memory(size_t offset, size_t size) const;
 
  private:
   std::filesystem::path path_;

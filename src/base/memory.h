@@ -18,7 +18,7 @@ class Bytes {
   std::byte* reserve(size_t bytes) {
     if (bytes > capacity()) {
       memory_.reset();
-      const size_t unit = bytes < kHuge ? kLine : kHuge, size = (bytes + unit - 1) / unit * unit;
+      const size_t unit = unit_of(bytes), size = taken(bytes);
       memory_ = {static_cast<std::byte*>(std::aligned_alloc(unit, size)), Free{size}};
       if (!memory_) throw std::bad_alloc();
       held_ += size;
@@ -32,8 +32,12 @@ class Bytes {
   }
   std::byte* data() const { return memory_.get(); }
 
-  // Bytes that all of them hold.
+  // Bytes that all of them hold, and that one takes of which so many are asked for.
   static size_t held() { return held_; }
+  static size_t taken(size_t bytes) {
+    const size_t unit = unit_of(bytes);
+    return (bytes + unit - 1) / unit * unit;
+  }
 
  private:
   static constexpr size_t kLine = 64, kHuge = 2 << 20;
@@ -45,6 +49,7 @@ class Bytes {
     }
   };
 
+  static size_t unit_of(size_t bytes) { return bytes < kHuge ? kLine : kHuge; }
   size_t capacity() const { return memory_ ? memory_.get_deleter().size : 0; }
 
   static inline std::atomic<size_t> held_ = 0;

@@ -18,7 +18,7 @@ constexpr size_t kProcess = 40 << 20;  // code, prepared products, the trees of 
 constexpr size_t kThread = 8 << 20;    // oneDNN's scratch, converted strips, attention blocks
 constexpr double kMegabyte = 1024.0 * 1024.0;
 
-// Bytes of the largest layer, and of all that is read here.
+// Bytes of the largest layer as LayerStream reads it, and of all weights that are read here.
 struct WeightBytes {
   size_t layer = 0, all = 0;
 };
@@ -26,7 +26,7 @@ struct WeightBytes {
 WeightBytes weight_bytes(const Decoder& decoder) {
   WeightBytes bytes;
   for (int l = decoder.first_layer; l < decoder.end_layer; ++l) {
-    bytes.layer = std::max(bytes.layer, decoder.model.layer_bytes(l));
+    bytes.layer = std::max(bytes.layer, LayerStream::bytes_of(decoder.model, l));
     bytes.all += decoder.model.layer_bytes(l);
   }
   const model::ModelWeights& weights = decoder.model.weights();

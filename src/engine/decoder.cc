@@ -30,53 +30,21 @@ bool finite(const Tensor& tensor, int64_t begin, int64_t end) {
   return true;
 }
 
-void list(const model::GatedFeedForward& weights, std::vector<const Tensor*>& tensors) {
-  for (const Tensor* tensor : {&weights.gate, &weights.up, &weights.down}) tensors.push_back(tensor);
-}
-
-std::vector<const Tensor*> tensors_of(const model::LayerWeights& layer) {
-  const model::AttentionWeights& a = layer.attention;
-  std::vector<const Tensor*> tensors = {&layer.attention_norm, &a.q_norm, &a.k_norm, &a.q_a_norm,
-                                        &a.kv_a_norm};
-  for (const model::Linear* linear : {&a.q, &a.k, &a.v, &a.o, &a.q_a, &a.q_b, &a.kv_a, &a.kv_b}) {
-    tensors.push_back(&linear->weight);
-    tensors.push_back(&linear->bias);
-  }
-  for (const Tensor* tensor :
-       {&layer.ffn_norm, &layer.moe.router, &layer.moe.correction_bias, &layer.moe.shared_gate})
-    tensors.push_back(tensor);
-  for (const model::GatedFeedForward& expert : layer.moe.experts) list(expert, tensors);
-  list(layer.moe.shared, tensors);
-  list(layer.dense, tensors);
-  return tensors;
-}
-
 }  // namespace
 
 Decoder::Decoder(const model::Model& checkpoint, Compute compute, int threads)
     : model(checkpoint),
       machine(compute, threads),
+      layers(checkpoint),
       rope(checkpoint.config().attention.rope, 0),
       end_layer(checkpoint.config().layers),
       attention(checkpoint.config(), machine, rope),
-      feed_forward(checkpoint.config(), machine),
-      was_read(static_cast<size_t>(checkpoint.config().layers)) {}
+      feed_forward(checkpoint.config(), machine) {}
 
 void Decoder::set_positions(int64_t count) {
   if (count <= positions) return;
   rope = RopeTable(config().attention.rope, count);
   positions = count;
-}
-
-void Decoder::prepare(int index) {
-  const size_t next = static_cast<size_t>(index) + 1;
-  if (next >= static_cast<size_t>(end_layer) || (keeps_weights && was_read[next])) return;
-  was_read[next] = true;
-  reading = std::async(std::launch::async, [this, next] { model.read_ahead(static_cast<int>(next)); });
-}
-
-void Decoder::release(int index) {
-  if (!keeps_weights) model.drop(index);
 }
 
 void Decoder::embed(std::span<const int32_t> tokens, const Matrix& to) {
@@ -123,7 +91,7 @@ std::string Decoder::broken_tensor(int last) {
   const model::ModelWeights& weights = model.weights();
   std::vector<const Tensor*> tensors = {&weights.embedding};
   for (int l = 0; l <= std::min(last, config().layers - 1); ++l) {
-    const std::vector<const Tensor*> more = tensors_of(layer(l));
+    const std::vector<const Tensor*> more = tensors_of(weights.layers[static_cast<size_t>(l)]);
     tensors.insert(tensors.end(), more.begin(), more.end());
   }
   if (last >= config().layers) {

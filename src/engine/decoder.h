@@ -1,11 +1,11 @@
 #pragma once
 
 #include <functional>
-#include <future>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "engine/layer_stream.h"
 #include "engine/machine.h"
 #include "engine/moe.h"
 #include "engine/self_attention.h"
@@ -19,10 +19,6 @@ struct Decoder {
 
   // Makes rotations for sequences of so many tokens.
   void set_positions(int64_t count);
-  // Around the computation of a layer: has the next one's weights read ahead, and lets go of this one's where
-  // the model does not fit in memory.
-  void prepare(int index);
-  void release(int index);
   // hidden[r] = embedding of tokens[r].
   void embed(std::span<const int32_t> tokens, const Matrix& hidden);
   // Calls `take(row, logits)` for the given rows, in that order, from the caller's thread. Throws NotFinite.
@@ -33,21 +29,16 @@ struct Decoder {
   std::string broken_tensor(int layer);
 
   const model::ModelConfig& config() const { return model.config(); }
-  const model::LayerWeights& layer(int index) const {
-    return model.weights().layers[static_cast<size_t>(index)];
-  }
 
   const model::Model& model;
   Machine machine;
+  LayerStream layers;
   RopeTable rope;
   int64_t positions = 0;
-  bool keeps_weights = true;
   int first_layer = 0, end_layer = 0;  // those that are read here
   SelfAttention attention;
   FeedForward feed_forward;
   Bytes hidden, keys, values;
-  std::vector<bool> was_read;  // [layers], ahead, once at least
-  std::future<void> reading;   // ahead; waits where it is destroyed
 };
 
 // Throws Error naming the first small tensor (norms, biases) that holds NaN or Inf.

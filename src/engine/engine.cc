@@ -79,7 +79,7 @@ Work Engine::read(std::span<const Sequence> sequences, std::span<const Variant> 
   state_->decoder.end_layer = stage.end;
   ChunkCost cost = prefill_cost(state_->decoder, variants, state_->budget());
   if (stage.stages > 1) share_among_stages(cost, stage.stages, progress.total_tokens);
-  state_->decoder.keeps_weights = cost.keeps_weights;
+  state_->decoder.layers.set(stage.end, cost.keeps_weights);
   const auto before = state_->decoder.machine.stopwatch.seconds();
   int64_t done = 0, layer_rows = 0;
   int layers = 1;

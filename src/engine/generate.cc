@@ -155,9 +155,8 @@ void Generation::read(std::span<const size_t> active, const TokenRows& tokens, s
                       std::span<const QuerySpan> spans) {
   for (const size_t s : active) records_[s].emplace_back();
   for (int l = 0; l < config_.layers; ++l) {
-    const model::LayerWeights& layer = decoder_.layer(l);
+    const model::LayerWeights& layer = decoder_.layers.prepare(l);
     const KeyValues& cache = cache_.layers()[static_cast<size_t>(l)];
-    decoder_.prepare(l);
     decoder_.attention.keys(layer, tokens, slots.data(), cache);
     decoder_.attention.add(layer, tokens, spans, cache);
     if (config_.is_moe(l)) {
@@ -167,7 +166,7 @@ void Generation::read(std::span<const size_t> active, const TokenRows& tokens, s
     } else {
       decoder_.feed_forward.add_dense(layer, tokens);
     }
-    decoder_.release(l);
+    decoder_.layers.release(l);
   }
 }
 
@@ -228,8 +227,10 @@ std::vector<std::vector<int32_t>> Engine::generate(std::span<const Sequence> seq
     prompts.push_back({sequence.sample, sequence.tokens, {}, {}, true});
     progress.total_tokens += static_cast<int64_t>(sequence.tokens.size()) + max_new_tokens;
   }
+  decoder.first_layer = 0;
+  decoder.end_layer = decoder.config().layers;
   const ChunkCost cost = generation_cost(decoder, variant, max_new_tokens, state_->budget());
-  decoder.keeps_weights = cost.keeps_weights;
+  decoder.layers.set(decoder.end_layer, cost.keeps_weights);
   std::vector<std::vector<int32_t>> made;
   const PartReports parts(decoder.machine, on_progress, progress);
   const Variant asked{variant.policy, variant.sink, [&](size_t s, std::span<const float> logits) {

@@ -14,7 +14,7 @@ void Pass::run(const std::function<void()>& layer_done) {
   try {
     begin();
     for (; layer < end_layer_; ++layer) {
-      decoder_.prepare(layer);
+      decoder_.layers.prepare(layer);
       attention(layer);
       if (config_.is_moe(layer)) {
         split_lanes(layer);
@@ -23,11 +23,11 @@ void Pass::run(const std::function<void()>& layer_done) {
           keep(scored_);
           route(layer);
         }
-        decoder_.feed_forward.add_routed(decoder_.layer(layer), tokens());
+        decoder_.feed_forward.add_routed(decoder_.layers.weights(), tokens());
       } else {
-        decoder_.feed_forward.add_dense(decoder_.layer(layer), tokens());
+        decoder_.feed_forward.add_dense(decoder_.layers.weights(), tokens());
       }
-      decoder_.release(layer);
+      decoder_.layers.release(layer);
       layer_done();
     }
     end();
@@ -63,7 +63,7 @@ void Pass::end() {
 
 // In the last layer only the rows that are recorded or scored ask; all are keys.
 void Pass::attention(int layer) {
-  const model::LayerWeights& weights = decoder_.layer(layer);
+  const model::LayerWeights& weights = decoder_.layers.weights();
   const int64_t all = batch_.rows();
   rows_computed_ += all * lane_count();
   const KeyValues into = keys(layer);
@@ -128,7 +128,7 @@ const Routing& Pass::route(int layer) {
   std::vector<LayerPolicy> policies;
   for (const std::vector<size_t>& lane : lanes_)
     policies.push_back(at_layer(variants_[lane[0]].policy, config_, layer));
-  return decoder_.feed_forward.route(decoder_.layer(layer), tokens(), policies);
+  return decoder_.feed_forward.route(decoder_.layers.weights(), tokens(), policies);
 }
 
 void Pass::record(int layer, const Routing& routing) {

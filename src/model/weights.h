@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "model/config.h"
@@ -40,6 +43,10 @@ struct LayerWeights {
   GatedFeedForward dense;  // in the others
 };
 
+// All tensors of a layer, those that are absent among them.
+std::vector<Tensor*> tensors_of(LayerWeights& layer);
+std::vector<const Tensor*> tensors_of(const LayerWeights& layer);
+
 // Every tensor of a checkpoint by its role, checked against the config: dtype F32, BF16 or F16 and the exact
 // shape. Views into mapped files; nothing is read but the headers.
 struct ModelWeights {
@@ -68,6 +75,13 @@ class Model {
   size_t layer_bytes(int layer) const;
   // The same of one tensor: without it, touching it reads megabytes around it.
   void read_ahead(const Tensor& tensor) const;
+  // The share of a layer's pages that the kernel has in memory, as far as it tells.
+  double in_memory(int layer) const;
+
+  // Reads a layer past the page cache into `room` of layer_room() bytes, and returns its weights there, each
+  // as far from a page's begin as in its file. Throws Error where they cannot be read. Thread-safe.
+  LayerWeights read(int layer, std::span<std::byte> room) const;
+  size_t layer_room(int layer) const;
 
   // Of config.json, every tensor's name, dtype and shape, and some of the tensors' bytes: 16 hex digits that
   // do not depend on the folder's name or the sharding. Computed at the first call, which reads a page or so
