@@ -11,10 +11,10 @@
 namespace committee::engine {
 
 // The weights of a model's layers as passes go through them, one after another, while the next one's are read
-// in the background. Where the model fits in memory they are used where they lie in the mapped files. Where it
-// does not, two layers are in memory at a time, read past the page cache: filling, charging and taking back
-// its pages would take the processors that multiply. Those of a layer that is in the page cache anyway are
-// used there. Not thread-safe.
+// in the background. Where the model fits in memory they are used where they lie in the mapped files. Where
+// it does not, two layers are in memory at a time, read past the page cache: filling, charging and taking
+// back its pages would take the processors that multiply. Those of a layer that is in the page cache anyway
+// are used there. Not thread-safe.
 class LayerStream {
  public:
   // The model outlives it.

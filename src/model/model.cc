@@ -157,7 +157,8 @@ LayerWeights Model::read(int layer, std::span<std::byte> room) const {
   });
   LayerWeights weights = state_->bound.weights.layers.at(static_cast<size_t>(layer));
   const std::vector<Tensor*> tensors = tensors_of(weights);
-  size_t at = whole_blocks(reinterpret_cast<uintptr_t>(room.data())) - reinterpret_cast<uintptr_t>(room.data());
+  size_t at =
+      whole_blocks(reinterpret_cast<uintptr_t>(room.data())) - reinterpret_cast<uintptr_t>(room.data());
   for (const FileRange& range : state_->bound.layers[static_cast<size_t>(layer)]) {
     const std::byte* there =
         state_->direct[range.file].read(range.offset, range.bytes, room.subspan(at)).data();

@@ -1,6 +1,8 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -152,6 +154,29 @@ TEST_F(MappedFileTest, ShowsTheBytes) {
   MappedFile assigned;
   assigned = std::move(moved);
   EXPECT_EQ(assigned.text().substr(20000), "end");
+}
+
+TEST_F(MappedFileTest, TellsWhichPagesAreInMemory) {
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const auto path = folder_ / "a.bin";
+  write_file(path, std::string(16 * page + 1, 'a'));
+  const MappedFile file(path);
+  EXPECT_EQ(file.in_memory(), 1) << "just written";
+  EXPECT_EQ(file.in_memory(page - 1, 2), 1);
+  EXPECT_EQ(file.in_memory(5, 0), 0) << "of nothing";
+  const int fd = ::open(path.c_str(), O_RDONLY);
+  ::fdatasync(fd);
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  const bool forgotten = file.in_memory() == 0;
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);  // nothing is read around
+  char byte = 0;
+  EXPECT_EQ(::pread(fd, &byte, 1, static_cast<off_t>(8 * page)), 1);
+  ::close(fd);
+  if (!forgotten) GTEST_SKIP() << "the file system keeps its files in memory";
+  EXPECT_EQ(file.in_memory(), 1 / 17.0);
+  EXPECT_EQ(file.in_memory(8 * page - 1, 2), 0.5);
+  EXPECT_EQ(file.in_memory(8 * page + 5, 1), 1);
+  EXPECT_EQ(file.in_memory(0, 8 * page), 0);
 }
 
 TEST_F(MappedFileTest, EmptyFile) {

@@ -34,15 +34,34 @@ class RandomCheckpoint {
     for (int l = 0; l < c.layers; ++l) add_layer(c, l);
     add("model.norm.weight", {c.d_model});
     if (!c.tied_embeddings) add("lm_head.weight", {c.vocab, c.d_model}, 2 / std::sqrt(c.d_model));
-    write();
+    write("model.safetensors", padded(header_), data_);
   }
 
   const std::filesystem::path& folder() const { return folder_; }
 
+  // Layers in layers.safetensors, the rest in rest.safetensors.
+  void split() const {
+    Json layers, rest, map;
+    std::string layer_data, rest_data;
+    for (const auto& [name, tensor] : header_.items()) {
+      const bool in_layer = name.starts_with("model.layers.");
+      std::string& to = in_layer ? layer_data : rest_data;
+      const size_t begin = tensor["data_offsets"][0].get<size_t>(), at = to.size();
+      to += data_.substr(begin, tensor["data_offsets"][1].get<size_t>() - begin);
+      Json& moved = (in_layer ? layers : rest)[name] = tensor;
+      moved["data_offsets"] = {at, to.size()};
+      map[name] = in_layer ? "layers.safetensors" : "rest.safetensors";
+    }
+    std::filesystem::remove(folder_ / "model.safetensors");
+    write("layers.safetensors", padded(layers), layer_data);
+    write("rest.safetensors", padded(rest), rest_data);
+    std::ofstream(folder_ / "model.safetensors.index.json") << Json{{"weight_map", map}}.dump();
+  }
+
   // Overwrites one element of a tensor in the file.
   void poison(const std::string& tensor, float value = std::nanf("")) const {
     std::fstream file(folder_ / "model.safetensors", std::ios::in | std::ios::out | std::ios::binary);
-    const std::string header = padded_header();
+    const std::string header = padded(header_);
     file.seekp(
         static_cast<std::streamoff>(8 + header.size() + header_[tensor]["data_offsets"][0].get<size_t>()));
     const std::string bytes = encode(value);
@@ -123,18 +142,17 @@ class RandomCheckpoint {
     return bytes(static_cast<_Float16>(value));
   }
 
-  std::string padded_header() const {
-    std::string header = header_.dump();
+  static std::string padded(const Json& tensors) {
+    std::string header = tensors.dump();
     header.append((8 - header.size() % 8) % 8, ' ');
     return header;
   }
 
-  void write() const {
-    const std::string header = padded_header();
+  void write(const char* name, const std::string& header, const std::string& data) const {
     const uint64_t size = header.size();
-    std::ofstream file(folder_ / "model.safetensors", std::ios::binary);
+    std::ofstream file(folder_ / name, std::ios::binary);
     file.write(reinterpret_cast<const char*>(&size), sizeof size);
-    file << header << data_;
+    file << header << data;
   }
 
   std::string dtype_, data_;
