@@ -3,13 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
-#include "base/memory.h"
 
 namespace committee {
 namespace {
@@ -79,15 +79,6 @@ TEST_F(DirectFileTest, FileSystemsWithoutDirectReadsAreReadAllTheSame) {
   path_ = "/proc/self/comm";  // which refuses O_DIRECT
   EXPECT_EQ(read(0, 4), "test");
   EXPECT_EQ(read(2, 2), "st");
-}
-
-TEST(MappedFileInMemory, KnowsWhatWasJustWritten) {
-  const auto path = fs::path(testing::TempDir()) / "mapped_file_in_memory";
-  std::ofstream(path) << std::string(100000, 'x');
-  EXPECT_EQ(MappedFile(path).in_memory(), 1);
-  std::ofstream(path, std::ios::trunc).flush();
-  EXPECT_EQ(MappedFile(path).in_memory(), 1);
-  fs::remove(path);
 }
 
 }  // namespace
