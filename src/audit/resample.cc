@@ -1,7 +1,6 @@
 #include "audit/resample.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "audit/annotate.h"
 

@@ -1,5 +1,7 @@
 #include "engine/layer_stream.h"
 
+#include <utility>
+
 namespace committee::engine {
 namespace {
 
@@ -59,6 +61,7 @@ LayerStream::Place* LayerStream::find(int layer) {
 
 void LayerStream::start(Place& place, int layer) {
   place.layer = -1;
+  filling_ = {&place, layer};
   reading_ = std::async(std::launch::async, [this, &place, layer] { fill(place, layer); });
 }
 
@@ -71,12 +74,14 @@ void LayerStream::fill(Place& place, int layer) const {
     const size_t room = model_.layer_room(layer);
     place.read = model_.read(layer, {place.memory.reserve(room), room});
   }
-  place.layer = layer;
 }
 
 // Throws what reading threw.
 void LayerStream::wait() {
-  if (reading_.valid()) reading_.get();
+  if (!reading_.valid()) return;
+  const auto [place, layer] = std::exchange(filling_, {});
+  reading_.get();
+  if (place != nullptr) place->layer = layer;
 }
 
 }  // namespace committee::engine

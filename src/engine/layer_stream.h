@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <future>
+#include <utility>
 #include <vector>
 
 #include "base/memory.h"
@@ -35,7 +36,7 @@ class LayerStream {
  private:
   // Where a layer of a model that does not fit is.
   struct Place {
-    int layer = -1;  // none
+    int layer = -1;  // none; what is being filled has one once it was waited for
     bool mapped = false;
     Bytes memory;
     model::LayerWeights read;
@@ -52,7 +53,8 @@ class LayerStream {
   std::vector<bool> asked_;  // [layers], of the kernel, once at least
   const model::LayerWeights* weights_ = nullptr;
   std::array<Place, 2> places_;
-  std::future<void> reading_;  // waits where it is destroyed
+  std::pair<Place*, int> filling_{};  // and with which layer
+  std::future<void> reading_;         // waits where it is destroyed
 };
 
 }  // namespace committee::engine
