@@ -1,6 +1,7 @@
 #include "trace/reader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -189,13 +190,22 @@ struct Trace::State {
   std::vector<Shard> shards;
   std::vector<int32_t> sample_rows;
   int64_t rows = 0;
-  std::unique_ptr<std::once_flag[]> verified = {};  // by shard
+  // Not std::call_once, which hangs after an exception under ThreadSanitizer.
+  struct Verified {
+    std::mutex mutex;
+    std::atomic<bool> done = false;
+  };
+  std::unique_ptr<Verified[]> verified = {};  // by shard
 
   const Shard& shard(int64_t index) const { return shards.at(static_cast<size_t>(index)); }
   RowBlock ids(int64_t shard_index, int64_t first, int64_t count) const;  // labels and topk_id, unchecked
   void verify(int64_t shard_index) const;
   void verify_once(int64_t shard_index) const {
-    std::call_once(verified[static_cast<size_t>(shard_index)], [&] { verify(shard_index); });
+    Verified& of = verified[static_cast<size_t>(shard_index)];
+    if (of.done) return;
+    const std::lock_guard lock(of.mutex);
+    if (!of.done) verify(shard_index);
+    of.done = true;
   }
   void check_values(const RowBlock& block, int64_t shard_index, int64_t first) const;
 };
@@ -276,7 +286,7 @@ Trace Trace::opened(const std::filesystem::path& folder, Manifest manifest, std:
   if (first_sample != state->manifest.samples) {
     throw Error("{}: the shards hold {} samples, the trace {}", file, first_sample, state->manifest.samples);
   }
-  state->verified = std::make_unique<std::once_flag[]>(state->shards.size());
+  state->verified = std::make_unique<State::Verified[]>(state->shards.size());
   return Trace(std::move(state));
 }
 
